@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The transform of the convolver: real samples at odd frequencies, through FFTW's complex FFT.
+#pragma once
+
+#include <complex>
+#include <cstddef>
+#include <span>
+
+#include "dsp/aligned.hpp"
+
+struct fftwf_plan_s;
+
+namespace mt::dsp {
+
+/// How long FFTW may look for a fast plan.
+enum class Planning {
+  measure,  ///< times candidates, for at most kPlanningLimitSeconds in one OddTransform
+  estimate, ///< guesses at once
+};
+
+inline constexpr double kPlanningLimitSeconds = 2.0;
+
+/// The FFT length for blocks of `block_frames` of a response of `partitions` blocks: at least as
+/// long as the block, at most the next power of two, 2^a 3^b 5^c, a multiple of 16. Which of these
+/// is the cheapest was measured: docs/decisions/0003-fft-length.md.
+std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept;
+
+/// Transform of 2M real samples at the frequencies (4k + 1) / 4M, k = 0 … M-1 ("right-angle"):
+///
+///   z[n] = (x[n] - i x[n + M]) e^(-i pi n / 2M),  n = 0 … M-1
+///   Z[k] = sum_n z[n] e^(-2 pi i n k / M)
+///
+/// The product of two such spectra is the skew-circular convolution of length 2M: what wraps comes
+/// back with the wrong sign, and overlap-save throws that away. One complex FFT of length M does
+/// the work, with no DC or Nyquist bin and no packing.
+///
+/// Shapes  window: 2M samples. spectrum: padded_bins() values, of which M are the transform.
+/// Units   unscaled: inverse (forward (x)) gives M x.
+/// Errors  constructor: std::invalid_argument, std::bad_alloc, std::runtime_error (no plan).
+/// Threads constructor: any, may block on FFTW's planner. The rest: one thread, no lock, no
+///         allocation; different objects do not disturb each other.
+/// Source  H. J. Nussbaumer, Fast Fourier Transform and Convolution Algorithms, 1981 (odd DFT);
+///         Bernstein, The tangent FFT, 2007 (right-angle convolution).
+class OddTransform {
+public:
+  /// `length` is M, a multiple of 16. `padded_bins` >= M is the size of spectrum(); the values from
+  /// M on stay zero as long as nobody writes there.
+  OddTransform (std::size_t length, std::size_t padded_bins, Planning planning);
+  ~OddTransform ();
+  OddTransform (const OddTransform &) = delete;
+  OddTransform &operator= (const OddTransform &) = delete;
+
+  std::size_t length () const noexcept { return length_; }
+
+  /// Where forward() puts its result and inverse() takes its input (which it may destroy).
+  std::span<std::complex<float>> spectrum () noexcept { return spectrum_; }
+
+  /// window (2M samples, 64-byte aligned) → spectrum().
+  void forward (std::span<const float> window) noexcept;
+
+  /// spectrum() → the last out.size() of the 2M samples. 16 <= out.size() <= M.
+  void inverse (std::span<float> out) noexcept;
+
+private:
+  std::size_t length_;
+  AlignedVector<float> cos_, sin_; // of pi n / 2M
+  AlignedVector<std::complex<float>> time_, spectrum_;
+  fftwf_plan_s *forward_ {};
+  fftwf_plan_s *inverse_ {};
+};
+
+} // namespace mt::dsp

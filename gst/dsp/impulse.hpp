@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Impulse responses: what they are, what makes one usable, and synthetic rooms from a fixed seed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mt::dsp {
+
+inline constexpr std::size_t kMaxImpulseChannels = 64;
+inline constexpr double kMaxImpulseSeconds = 60.0;
+
+/// An impulse response: frames × channels, interleaved, at the stream's rate, linear amplitude.
+struct Impulse {
+  std::vector<float> samples;
+  std::size_t channels {1};
+
+  std::size_t frames () const noexcept { return channels ? samples.size () / channels : 0; }
+};
+
+/// Says in words why `ir` cannot be convolved with, or nothing when it can: no frames, a sample
+/// that is NaN or infinite, nothing but zeros, more than kMaxImpulseChannels or kMaxImpulseSeconds.
+std::string find_fault (const Impulse &ir, double rate_hz);
+
+/// Cuts the end after the last frame in which any channel is louder than `db` decibels under the
+/// peak of all channels. `db` <= 0; minus infinity keeps everything. Never cuts the peak itself.
+void trim (Impulse &ir, double db);
+
+enum class Normalize {
+  energy, ///< The sum of squares, averaged over the channels, is 1: white noise keeps its level.
+  peak,   ///< The largest absolute sample is 1.
+  none,   ///< As it is.
+};
+
+/// Scales all channels by one factor, so that their balance stays. Leaves an all-zero IR alone.
+void normalize (Impulse &ir, Normalize mode);
+
+enum class Room { small_room, hall, plate, cathedral };
+
+struct RoomSettings {
+  double decay_time_s {0.0}; ///< RT60 of the whole band (T30, ISO 3382-1); 0 = default_decay_time_s
+  double damping {0.5};      ///< 0 = all frequencies decay alike, 1 = highs in half the time
+};
+
+/// Seconds in which the sound of `room` falls by 60 dB when nothing else is asked for.
+double default_decay_time_s (Room room) noexcept;
+
+/// Makes the reverberation of a room that never was, without the direct sound: sparse early
+/// reflections that turn into noise, which decays exponentially in three bands.
+///
+/// The noise of each channel has its own seed, so channels are decorrelated. The same arguments
+/// give the same bytes on every machine: std::mt19937_64 is fixed by the standard, its numbers are
+/// mapped here, and no function is used whose rounding the standard leaves open.
+///
+/// Shapes  result: [frames][channels], 1.5 times the longest decay (90 dB), energy 1.
+/// Units   rate_hz > 0, channels 1..64, decay_time_s 0 or 0.05..20, damping 0..1 (clamped).
+/// Source  J. A. Moorer, "About This Reverberation Business", Computer Music J. 3(2), 1979.
+Impulse synthesize_room (
+    Room room, const RoomSettings &settings, double rate_hz, std::size_t channels);
+
+} // namespace mt::dsp

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Impulse responses from files: a small pipeline, run to its end, and GstAudioConverter.
+#include "impulseloader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+#include <gst/app/gstappsink.h>
+#include <gst/audio/audio.h>
+#include <gst/gst.h>
+
+#include "glue/buffermap.hpp"
+
+namespace mt::convreverb {
+
+namespace {
+
+// GstAudioConverter 1.22 fails an assertion at 64 channels and then reads a null pointer.
+constexpr std::size_t kMaxFileChannels = dsp::kMaxImpulseChannels - 1;
+constexpr int kPatienceSeconds = 10; // without anything new from the pipeline
+
+[[noreturn]] void fail (const std::string &path, const std::string &reason)
+{
+  throw LoadError ("Impulse response '" + path + "' cannot be used: " + reason + ".");
+}
+
+/// A RIFF file that was cut says in its head how long it was; wavparse plays what is left.
+void check_riff_length (std::ifstream &file, const std::string &path, std::uintmax_t size)
+{
+  std::array<unsigned char, 12> head {};
+  file.read (reinterpret_cast<char *> (head.data ()), head.size ());
+  if (!file || std::memcmp (head.data (), "RIFF", 4) != 0 ||
+      std::memcmp (head.data () + 8, "WAVE", 4) != 0)
+    return;
+  const std::uint32_t told =
+      head[4] | head[5] << 8 | head[6] << 16 | static_cast<std::uint32_t> (head[7]) << 24;
+  if (told >= 0x7fffff00u) // written to a pipe: length unknown
+    return;
+  if (std::uintmax_t {told} + 8 > size + 1) // the pad byte of an odd chunk is often left out
+    fail (path,
+        "it is cut short, its header tells of " + std::to_string (told + 8ull) +
+            " bytes and it has " + std::to_string (size));
+}
+
+/// What the file system can say, in plainer words than a source element's.
+void check_file (const std::string &path)
+{
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::file_status status = fs::status (path, error);
+  if (!fs::exists (status))
+    fail (path,
+        error && error != std::errc::no_such_file_or_directory ? error.message ()
+                                                               : "there is no such file");
+  if (fs::is_directory (status))
+    fail (path, "it is a folder");
+  if (!fs::is_regular_file (status))
+    fail (path, "it is not a regular file");
+  errno = 0;
+  std::ifstream file (path, std::ios::binary);
+  if (!file)
+    fail (path, errno ? std::generic_category ().message (errno) : "it cannot be opened");
+  const std::uintmax_t size = fs::file_size (path, error);
+  if (!error && size == 0)
+    fail (path, "it is empty");
+  check_riff_length (file, path, size);
+}
+
+struct Unref {
+  void operator() (gpointer object) const noexcept { gst_object_unref (object); }
+  void operator() (GstMessage *message) const noexcept { gst_message_unref (message); }
+  void operator() (GstSample *sample) const noexcept { gst_sample_unref (sample); }
+  void operator() (GstCaps *caps) const noexcept { gst_caps_unref (caps); }
+};
+template <class T>
+using Ref = std::unique_ptr<T, Unref>;
+
+/// Where the pipeline's threads put what they find. `result` and `fault` belong to the streaming
+/// thread until the pipeline is in NULL.
+struct Collector {
+  LoadedImpulse result;
+  std::string fault;
+  std::atomic<std::size_t> frames {0}; // for the waiting thread to see progress
+  std::atomic<int> rate_hz {0};
+  std::atomic<bool> linked {false};
+  std::atomic<bool> typed {false};
+  std::atomic<bool> length_unknown {false}; // of the audio: guessed, or that of other streams
+  GstElement *pipeline {nullptr};
+  GstElement *convert {nullptr};
+
+  void wake () const noexcept
+  {
+    gst_element_post_message (pipeline,
+        gst_message_new_application (GST_OBJECT (pipeline), gst_structure_new_empty ("stop")));
+  }
+  bool take (GstSample *sample);
+};
+
+/// Appends one buffer; false when there is no use in going on.
+bool Collector::take (GstSample *sample)
+{
+  GstAudioInfo info;
+  if (!gst_audio_info_from_caps (&info, gst_sample_get_caps (sample)))
+    return true;
+  const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info));
+  if (result.rate_hz == 0) {
+    rate_hz = result.rate_hz = GST_AUDIO_INFO_RATE (&info);
+    result.impulse.channels = channels;
+  } else if (result.rate_hz != GST_AUDIO_INFO_RATE (&info) || result.impulse.channels != channels) {
+    fault = "its rate or its number of channels changes on the way";
+    return false;
+  }
+  if (channels > kMaxFileChannels) {
+    fault = "it has " + std::to_string (channels) + " channels, the limit is " +
+        std::to_string (kMaxFileChannels);
+    return false;
+  }
+  const glue::BufferMap<GST_MAP_READ> map {gst_sample_get_buffer (sample)};
+  if (!map)
+    return true;
+  const auto samples = map.as<const float> ();
+  result.impulse.samples.insert (result.impulse.samples.end (), samples.begin (), samples.end ());
+  frames.store (result.impulse.frames (), std::memory_order_relaxed);
+  if (static_cast<double> (result.impulse.frames ()) > dsp::kMaxImpulseSeconds * result.rate_hz) {
+    fault = "it is longer than 60 seconds";
+    return false;
+  }
+  return true;
+}
+
+GstFlowReturn on_sample (GstAppSink *sink, gpointer data) noexcept
+{
+  auto *const collector = static_cast<Collector *> (data);
+  const Ref<GstSample> sample {gst_app_sink_pull_sample (sink)};
+  if (!sample)
+    return GST_FLOW_EOS;
+  try {
+    if (collector->take (sample.get ()))
+      return GST_FLOW_OK;
+  } catch (const std::bad_alloc &) {
+    collector->fault = "there is not enough memory for it";
+  }
+  collector->wake ();
+  return GST_FLOW_EOS;
+}
+
+/// Files with more than two channels need not say which is which, but raw caps must. Says it for
+/// them.
+GstPadProbeReturn on_caps (GstPad *, GstPadProbeInfo *info, gpointer) noexcept
+{
+  GstEvent *const event = GST_PAD_PROBE_INFO_EVENT (info);
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CAPS)
+    return GST_PAD_PROBE_OK;
+  GstCaps *caps = nullptr;
+  gst_event_parse_caps (event, &caps);
+  const GstStructure *const format = gst_caps_get_structure (caps, 0);
+  gint channels = 0;
+  if (!gst_structure_get_int (format, "channels", &channels) || channels <= 2 ||
+      gst_structure_has_field (format, "channel-mask"))
+    return GST_PAD_PROBE_OK;
+  const Ref<GstCaps> complete {gst_caps_copy (caps)};
+  gst_caps_set_simple (
+      complete.get (), "channel-mask", GST_TYPE_BITMASK, static_cast<guint64> (0), nullptr);
+  GST_PAD_PROBE_INFO_DATA (info) = gst_event_new_caps (complete.get ());
+  gst_event_unref (event);
+  return GST_PAD_PROBE_OK;
+}
+
+void on_pad_added (GstElement *, GstPad *pad, gpointer data) noexcept
+{
+  auto *const collector = static_cast<Collector *> (data);
+  const Ref<GstPad> sink {gst_element_get_static_pad (collector->convert, "sink")};
+  if (gst_pad_is_linked (sink.get ())) {
+    collector->length_unknown = true;
+    return; // the first audio stream is the one
+  }
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_caps, nullptr, nullptr);
+  const Ref<GstCaps> caps {gst_pad_get_current_caps (pad)};
+  gint channels = 0;
+  if (caps &&
+      gst_structure_get_int (gst_caps_get_structure (caps.get (), 0), "channels", &channels) &&
+      static_cast<std::size_t> (channels) > kMaxFileChannels) {
+    collector->fault = "it has " + std::to_string (channels) + " channels, the limit is " +
+        std::to_string (kMaxFileChannels);
+    collector->linked = true;
+    collector->wake ();
+    return;
+  }
+  if (GST_PAD_LINK_SUCCESSFUL (gst_pad_link (pad, sink.get ())))
+    collector->linked = true;
+}
+
+/// The type of the whole file comes first, then those of its streams. Bare MPEG audio has no length
+/// in its head, and a film may be longer than its sound.
+gboolean on_type (GstElement *, GstPad *, GstCaps *caps, gpointer data) noexcept
+{
+  auto *const collector = static_cast<Collector *> (data);
+  const std::string_view type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+  const bool first = !collector->typed.exchange (true);
+  if (first ? type == "audio/mpeg" : !type.starts_with ("audio/"))
+    collector->length_unknown = true;
+  return TRUE;
+}
+
+void on_no_more_pads (GstElement *, gpointer data) noexcept
+{
+  auto *const collector = static_cast<Collector *> (data);
+  if (!collector->linked)
+    collector->wake ();
+}
+
+GstElement *add (GstElement *pipeline, const char *factory, const std::string &path)
+{
+  GstElement *const element = gst_element_factory_make (factory, nullptr);
+  if (!element)
+    fail (path,
+        std::string ("the element '") + factory +
+            "' is missing; install the base plug-ins of GStreamer");
+  gst_bin_add (GST_BIN (pipeline), element);
+  return element;
+}
+
+/// The reason in an error message.
+std::string reason_of (GstMessage *message)
+{
+  GError *error = nullptr;
+  gst_message_parse_error (message, &error, nullptr);
+  // decodebin says so also when there are only streams that nobody asked for.
+  const bool nothing = g_error_matches (error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN);
+  std::string text = nothing ? "there is no audio in it that GStreamer can decode" : error->message;
+  g_error_free (error);
+  while (!text.empty () && (text.back () == '.' || text.back () == '\n'))
+    text.pop_back ();
+  return text;
+}
+
+/// A decoder plays what is left of a file that was cut; the head tells how long it should have
+/// been.
+std::string find_missing_end (GstElement *pipeline, const Collector &collector)
+{
+  constexpr double kToleranceSeconds = 0.06; // padding of codecs
+  gint64 told_ns = 0;
+  if (collector.length_unknown ||
+      !gst_element_query_duration (pipeline, GST_FORMAT_TIME, &told_ns) || told_ns <= 0)
+    return {};
+  const double told_s = static_cast<double> (told_ns) / static_cast<double> (GST_SECOND);
+  const double got_s =
+      static_cast<double> (collector.frames.load ()) / std::max (collector.rate_hz.load (), 1);
+  if (got_s + kToleranceSeconds >= told_s)
+    return {};
+  return "it is cut short, its header tells of " + std::to_string (told_s) + " s and it has " +
+      std::to_string (got_s) + " s";
+}
+
+/// Waits for the end of the pipeline; returns a reason when it is not a good one.
+std::string run (GstElement *pipeline, const Collector &collector)
+{
+  const Ref<GstBus> bus {gst_element_get_bus (pipeline)};
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  std::string missing;
+  std::size_t frames = 0;
+  for (int idle = 0; idle < kPatienceSeconds;) {
+    const Ref<GstMessage> message {gst_bus_timed_pop_filtered (bus.get (), GST_SECOND,
+        static_cast<GstMessageType> (
+            GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_ELEMENT | GST_MESSAGE_APPLICATION))};
+    if (!message) {
+      const std::size_t now = collector.frames.load (std::memory_order_relaxed);
+      idle = now == frames ? idle + 1 : 0;
+      frames = now;
+      continue;
+    }
+    switch (GST_MESSAGE_TYPE (message.get ())) {
+    case GST_MESSAGE_ERROR:
+      return missing.empty () ? reason_of (message.get ()) : missing;
+    case GST_MESSAGE_ELEMENT: {
+      const GstStructure *const what = gst_message_get_structure (message.get ());
+      const char *const name = gst_structure_get_string (what, "name");
+      if (gst_structure_has_name (what, "missing-plugin"))
+        missing = std::string ("GStreamer has no plug-in for it: ") + (name ? name : "unknown");
+      break;
+    }
+    case GST_MESSAGE_APPLICATION: // the collector has a fault, or there is nothing to collect
+      return collector.linked ? "" : "there is no audio in it";
+    default:
+      return find_missing_end (pipeline, collector);
+    }
+  }
+  return "it cannot be decoded, nothing came for " + std::to_string (kPatienceSeconds) + " seconds";
+}
+
+} // namespace
+
+LoadedImpulse load_impulse (const std::string &path)
+{
+  check_file (path);
+
+  // Stops the pipeline before anything goes that its threads use.
+  struct Stop {
+    void operator() (GstElement *pipeline) const noexcept
+    {
+      gst_element_set_state (pipeline, GST_STATE_NULL);
+      gst_object_unref (pipeline);
+    }
+  };
+  Collector collector;
+  const std::unique_ptr<GstElement, Stop> pipeline {gst_pipeline_new ("impulse-loader")};
+  GstElement *const source = add (pipeline.get (), "filesrc", path);
+  GstElement *const decode = add (pipeline.get (), "decodebin", path);
+  GstElement *const convert = add (pipeline.get (), "audioconvert", path);
+  GstElement *const sink = add (pipeline.get (), "appsink", path);
+  collector.pipeline = pipeline.get ();
+  collector.convert = convert;
+
+  g_object_set (source, "location", path.c_str (), nullptr);
+  // Pictures and subtitles in the file are neither decoded nor missed.
+  const Ref<GstCaps> audio {gst_caps_new_empty_simple ("audio/x-raw")};
+  g_object_set (decode, "caps", audio.get (), "expose-all-streams", FALSE, nullptr);
+  g_signal_connect (decode, "pad-added", G_CALLBACK (on_pad_added), &collector);
+  g_signal_connect (decode, "autoplug-continue", G_CALLBACK (on_type), &collector);
+  g_signal_connect (decode, "no-more-pads", G_CALLBACK (on_no_more_pads), &collector);
+  const Ref<GstCaps> wanted {gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
+      GST_AUDIO_NE (F32), "layout", G_TYPE_STRING, "interleaved", nullptr)};
+  g_object_set (sink, "caps", wanted.get (), "sync", FALSE, nullptr);
+  GstAppSinkCallbacks callbacks {};
+  callbacks.new_sample = on_sample;
+  gst_app_sink_set_callbacks (GST_APP_SINK (sink), &callbacks, &collector, nullptr);
+  gst_element_link (source, decode);
+  gst_element_link (convert, sink);
+
+  std::string reason = run (pipeline.get (), collector);
+  gst_element_set_state (pipeline.get (), GST_STATE_NULL);
+  if (!collector.fault.empty ())
+    reason = collector.fault;
+  if (reason.empty ())
+    reason = dsp::find_fault (collector.result.impulse, collector.result.rate_hz);
+  if (!reason.empty ())
+    fail (path, reason);
+  return std::move (collector.result);
+}
+
+dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz)
+{
+  if (loaded.rate_hz == to_hz)
+    return loaded.impulse;
+  const std::size_t channels = loaded.impulse.channels;
+  std::vector<GstAudioChannelPosition> positions (64, GST_AUDIO_CHANNEL_POSITION_NONE);
+  GstAudioInfo in, out;
+  gst_audio_info_set_format (
+      &in, GST_AUDIO_FORMAT_F32, loaded.rate_hz, static_cast<gint> (channels), positions.data ());
+  gst_audio_info_set_format (
+      &out, GST_AUDIO_FORMAT_F32, to_hz, static_cast<gint> (channels), positions.data ());
+  GstStructure *const options =
+      gst_structure_new ("options", GST_AUDIO_CONVERTER_OPT_RESAMPLER_METHOD,
+          GST_TYPE_AUDIO_RESAMPLER_METHOD, GST_AUDIO_RESAMPLER_METHOD_KAISER, nullptr);
+  gst_audio_resampler_options_set_quality (GST_AUDIO_RESAMPLER_METHOD_KAISER,
+      GST_AUDIO_RESAMPLER_QUALITY_MAX, loaded.rate_hz, to_hz, options);
+  struct Free {
+    void operator() (GstAudioConverter *converter) const noexcept
+    {
+      gst_audio_converter_free (converter);
+    }
+  };
+  const std::unique_ptr<GstAudioConverter, Free> converter {
+      gst_audio_converter_new (GST_AUDIO_CONVERTER_FLAG_NONE, &in, &out, options)};
+  if (!converter)
+    throw LoadError ("No converter from " + std::to_string (loaded.rate_hz) + " to " +
+        std::to_string (to_hz) + " Hz for " + std::to_string (channels) +
+        " channels of the impulse response.");
+
+  // The converter starts with half of its filter full of zeros, so that its first frame out stands
+  // for the first frame in; the zeros after the end push out what is then still inside.
+  // Some more, because the number of frames that come out is rounded down.
+  std::vector<float> padded = loaded.impulse.samples;
+  const std::size_t delay = gst_audio_converter_get_max_latency (converter.get ());
+  const std::size_t more = delay + 2 + static_cast<std::size_t> (2 * loaded.rate_hz / to_hz);
+  padded.resize (padded.size () + more * channels, 0.0f);
+  const gsize in_frames = padded.size () / channels;
+  const gsize out_frames = gst_audio_converter_get_out_frames (converter.get (), in_frames);
+  dsp::Impulse result {std::vector<float> (out_frames * channels), channels};
+  gpointer from[] = {padded.data ()};
+  gpointer to[] = {result.samples.data ()};
+  if (!gst_audio_converter_samples (
+          converter.get (), GST_AUDIO_CONVERTER_FLAG_NONE, from, in_frames, to, out_frames))
+    throw LoadError ("The impulse response cannot be resampled from " +
+        std::to_string (loaded.rate_hz) + " to " + std::to_string (to_hz) + " Hz.");
+  const double ratio = static_cast<double> (to_hz) / loaded.rate_hz;
+  const auto frames =
+      static_cast<std::size_t> (std::ceil (static_cast<double> (loaded.impulse.frames ()) * ratio));
+  result.samples.resize (std::max<std::size_t> (std::min (frames, out_frames), 1) * channels);
+  for (float &x : result.samples)
+    x = static_cast<float> (static_cast<double> (x) / ratio);
+  return result;
+}
+
+} // namespace mt::convreverb

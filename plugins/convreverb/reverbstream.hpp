@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What convreverb keeps while a stream flows: the convolver, its place in time and its gains.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include <gst/audio/audio.h>
+#include <gst/base/gstbasetransform.h>
+
+#include "dsp/convolver.hpp"
+#include "dsp/impulse.hpp"
+
+namespace mt::convreverb {
+
+/// Linear gains. Any thread writes, the streaming thread reads once a buffer.
+struct Gains {
+  std::atomic<double> dry;
+  std::atomic<double> wet;
+};
+
+/// A gain on its way to where it was last sent, over at least kRampSeconds, however short buffers
+/// are.
+class GainRamp {
+public:
+  static constexpr double kRampSeconds = 0.01;
+
+  void jump (double value) noexcept
+  {
+    now_ = target_ = value;
+    left_ = 0;
+  }
+  /// The range over the next `frames` frames.
+  dsp::GainRange advance (double target, std::size_t frames, double rate_hz) noexcept;
+  /// The range that ends at `target` with the buffer.
+  dsp::GainRange follow (double target) noexcept;
+
+private:
+  double now_ {0.0};
+  double target_ {0.0};
+  std::size_t left_ {0}; // frames of the ramp
+};
+
+/// One stream of one format. Everything belongs to the streaming thread (or to whoever holds the
+/// stream lock of the sink pad) but latency_ns() and describe().
+class ReverbStream {
+public:
+  /// `transform` owns this and gets the output; its properties `dry` and `wet` are in `gains`.
+  ReverbStream (GstBaseTransform *transform, const Gains &gains) noexcept
+      : transform_ {transform}, gains_ {gains}
+  {}
+
+  /// Takes a format and an impulse response at its rate; the convolver is made at the first buffer,
+  /// because its size tells the block. May throw what std::vector throws.
+  void configure (const GstAudioInfo &info, dsp::Impulse impulse, GstClockTime batch_ns);
+  bool is_configured () const noexcept { return impulse_.has_value (); }
+  const GstAudioInfo &info () const noexcept { return info_; }
+  /// Gives everything back.
+  void clear () noexcept;
+
+  /// Convolves in place and moves the timestamps to those of the sound that comes out.
+  /// GST_BASE_TRANSFORM_FLOW_DROPPED while the latency is being filled.
+  GstFlowReturn process (GstBuffer *buffer) noexcept;
+
+  /// The stream ends here: pushes the delayed frames and, when `ring` is set, all of the ringing.
+  void finish (bool ring) noexcept;
+
+  /// A hole in the input up to `end`: pushes what sounds in it. Returns from when on nothing more
+  /// comes, or NONE when the output goes on without a hole. Call it only when has_started().
+  GstClockTime pass_gap (GstClockTime end) noexcept;
+  bool has_started () const noexcept { return started_; }
+
+  /// The segment that comes next; what is delayed comes out first.
+  void enter_segment (const GstSegment &next) noexcept;
+
+  /// Forgets all sound and the place in time.
+  void reset () noexcept;
+
+  /// Any thread.
+  GstClockTime latency_ns () const noexcept { return latency_ns_.load (std::memory_order_relaxed); }
+  /// Any thread but a streaming one in a hurry: takes a lock. Adds fields to a structure.
+  void describe (GstStructure *stats) const;
+
+private:
+  /// Blocks and latency for a stream that comes in chunks of so many frames.
+  struct Layout {
+    std::size_t block_frames;
+    std::size_t latency_frames;
+  };
+  Layout layout_for (std::size_t chunk_frames) const noexcept;
+  bool build (std::size_t chunk_frames) noexcept;
+  void set_latency (std::size_t frames) noexcept;
+
+  void follow_jump (GstBuffer *buffer) noexcept;
+  bool push_silence (std::uint64_t frames) noexcept;
+  void convolve (float *io, std::size_t frames, GstClockTime out_end) noexcept;
+  void watch_not_finite (std::size_t frames) noexcept;
+  void open_segment_end (std::uint64_t frames) noexcept;
+  GstClockTime to_ns (std::uint64_t frames) const noexcept;
+  std::uint64_t to_frames (GstClockTime time) const noexcept;
+  GstClockTime end_of (GstBuffer *buffer, std::size_t frames) const noexcept;
+
+  GstBaseTransform *transform_;
+  const Gains &gains_;
+  GstAudioInfo info_ {};
+  GstClockTime batch_ns_ {0};
+  std::optional<dsp::Impulse> impulse_;
+
+  mutable std::mutex convolver_mutex_; // for changing the pointer, and for describe()
+  std::unique_ptr<dsp::Convolver> convolver_;
+  std::size_t ir_channels_ {0};
+  std::size_t chunk_frames_ {0};
+
+  // In the order of the timeline. NONE / unset before the first buffer after a reset.
+  bool started_ {false};
+  std::uint64_t preroll_frames_ {0};            // of the latency, still to be dropped
+  GstClockTime next_in_ {GST_CLOCK_TIME_NONE};  // PTS that the next buffer should have
+  GstClockTime next_out_ {GST_CLOCK_TIME_NONE}; // PTS of the next frame out
+  std::uint64_t next_offset_ {GST_BUFFER_OFFSET_NONE};
+  bool discont_ {false}; // owed to the next buffer out
+
+  bool gains_known_ {false};
+  GainRamp dry_;
+  GainRamp wet_;
+
+  std::uint64_t not_finite_ {0};   // count of the convolver, last seen
+  std::uint64_t clean_frames_ {0}; // since the last bad sample
+  bool complained_ {false};
+
+  std::atomic<GstClockTime> latency_ns_ {0};
+  std::atomic<std::uint64_t> frames_done_ {0};
+  std::atomic<std::uint64_t> busy_ns_ {0};
+  std::atomic<std::uint64_t> worst_ns_ {0};
+};
+
+} // namespace mt::convreverb

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-trackmixer
+ * @title: trackmixer
+ * @see_also: audiomixer
+ *
+ * Mixes any number of audio tracks into one stream of chunks of one fixed size. Every track has a
+ * queue of its own; a full queue makes only the thread that feeds it wait, and nothing is dropped.
+ * No `queue` element is needed before it, also where one demuxer feeds all tracks.
+ *
+ * The tracks may have any raw interleaved format, channel count and layout, and one common rate.
+ *
+ * ## Example launch line
+ * |[
+ * gst-launch-1.0 filesrc location=song.mka ! matroskademux name=d trackmixer name=m ! audioconvert ! autoaudiosink d.audio_0 ! decodebin ! m. d.audio_1 ! decodebin ! m.
+ * ]| Plays the first two tracks of a Matroska file.
+ */
+#include "gsttrackmixer.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "gsttrackmixerpad.hpp"
+
+using namespace mt::trackmixer;
+
+GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
+#define GST_CAT_DEFAULT gst_track_mixer_debug
+
+namespace {
+
+#define FORMATS                                                                                    \
+  "{ " GST_AUDIO_NE (F32) ", " GST_AUDIO_NE (S32) ", " GST_AUDIO_NE (S24) ", " GST_AUDIO_NE (      \
+      S24_32) ", " GST_AUDIO_NE (S16) " }"
+#define CAPS "audio/x-raw, format=(string)" FORMATS ", rate=(int)[1,max], channels=(int)[1,max]"
+
+// avdec_aac and other decoders of libav give planes, one for each channel.
+GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+        GST_STATIC_CAPS (CAPS ", layout=(string)interleaved"));
+GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE ("sink_%u", GST_PAD_SINK, GST_PAD_REQUEST,
+        GST_STATIC_CAPS (CAPS ", layout=(string){ interleaved, non-interleaved }"));
+
+enum : guint {
+  PROP_OUTPUT_BUFFER_DURATION = 1,
+  PROP_MAX_SIZE_TIME,
+  PROP_MAX_TOTAL_BYTES,
+  PROP_ALIGNMENT_THRESHOLD,
+  PROP_DISCONT_WAIT,
+  PROP_STATS,
+};
+
+void child_proxy_init (gpointer iface, gpointer) noexcept;
+
+} // namespace
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (GstTrackMixer, gst_track_mixer, GST_TYPE_ELEMENT,
+    G_IMPLEMENT_INTERFACE (GST_TYPE_CHILD_PROXY, child_proxy_init))
+
+namespace {
+
+Element &state_of (gpointer object) noexcept { return *GST_TRACK_MIXER (object)->state; }
+
+void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) noexcept
+{
+  const Mixer &mixer = state_of (object).mixer;
+  switch (id) {
+  case PROP_OUTPUT_BUFFER_DURATION:
+    g_value_set_uint64 (value, mixer.settings.output_buffer_duration.load ());
+    break;
+  case PROP_MAX_SIZE_TIME:
+    g_value_set_uint64 (value, mixer.settings.max_size_time.load ());
+    break;
+  case PROP_MAX_TOTAL_BYTES:
+    g_value_set_uint64 (value, mixer.shared.max_total_bytes.load ());
+    break;
+  case PROP_ALIGNMENT_THRESHOLD:
+    g_value_set_uint64 (value, mixer.settings.alignment_threshold.load ());
+    break;
+  case PROP_DISCONT_WAIT:
+    g_value_set_uint64 (value, mixer.settings.discont_wait.load ());
+    break;
+  case PROP_STATS:
+    g_value_take_boxed (value, mixer.stats ());
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+}
+
+void set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec) noexcept
+{
+  Mixer &mixer = state_of (object).mixer;
+  switch (id) {
+  case PROP_OUTPUT_BUFFER_DURATION:
+    mixer.settings.output_buffer_duration.store (g_value_get_uint64 (value));
+    mixer.update_limits ();
+    gst_element_post_message (
+        GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
+    break;
+  case PROP_MAX_SIZE_TIME:
+    mixer.settings.max_size_time.store (g_value_get_uint64 (value));
+    mixer.update_limits ();
+    break;
+  case PROP_MAX_TOTAL_BYTES:
+    mixer.shared.max_total_bytes.store (g_value_get_uint64 (value));
+    mixer.update_limits ();
+    break;
+  case PROP_ALIGNMENT_THRESHOLD:
+    mixer.settings.alignment_threshold.store (g_value_get_uint64 (value));
+    break;
+  case PROP_DISCONT_WAIT:
+    mixer.settings.discont_wait.store (g_value_get_uint64 (value));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+}
+
+void finalize (GObject *object) noexcept
+{
+  delete GST_TRACK_MIXER (object)->state;
+  G_OBJECT_CLASS (gst_track_mixer_parent_class)->finalize (object);
+}
+
+// --- pads
+
+/// The number in a pad's name, or the next free one. False: the name is taken or is no track's.
+bool choose_index (GstElement *element, const gchar *name, unsigned &index)
+{
+  Element &state = state_of (element);
+  const std::lock_guard lock {state.pads};
+  if (!name) {
+    index = state.next_index++;
+    return true;
+  }
+  char rest = 0;
+  // «sink_007» would be the pad sink_7.
+  if (std::sscanf (name, "sink_%u%c", &index, &rest) != 1 || index == G_MAXUINT ||
+      "sink_" + std::to_string (index) != name) {
+    GST_ERROR_OBJECT (element, "no pad can be called %s: tracks are sink_0, sink_1, …", name);
+    return false;
+  }
+  if (GstPad *taken = gst_element_get_static_pad (element, name)) {
+    gst_object_unref (taken);
+    GST_ERROR_OBJECT (element, "there is a pad %s already", name);
+    return false;
+  }
+  state.next_index = std::max (state.next_index, index + 1);
+  return true;
+}
+
+GstPad *request_new_pad (
+    GstElement *element, GstPadTemplate *templ, const gchar *name, const GstCaps *) noexcept
+{
+  Element &state = state_of (element);
+  unsigned index = 0;
+  if (!choose_index (element, name, index))
+    return nullptr;
+  gchar *pad_name = g_strdup_printf ("sink_%u", index);
+  auto *pad = GST_PAD (g_object_new (GST_TYPE_TRACK_MIXER_PAD, "name", pad_name, "direction",
+      GST_PAD_SINK, "template", templ, nullptr));
+  g_free (pad_name);
+  *GST_TRACK_MIXER_PAD (pad)->track = state.mixer.add_track (pad, index);
+
+  gst_pad_set_chain_function (pad, sink_chain);
+  gst_pad_set_event_function (pad, sink_event);
+  gst_pad_set_query_function (pad, sink_query);
+  gst_pad_set_activatemode_function (pad, sink_activate_mode);
+  if (state.running.load ())
+    gst_pad_set_active (pad, TRUE);
+  gst_element_add_pad (element, pad);
+  gst_child_proxy_child_added (GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
+  return pad;
+}
+
+void release_pad (GstElement *element, GstPad *pad) noexcept
+{
+  gst_pad_set_active (pad, FALSE); // sends a feeder home that waits
+  state_of (element).mixer.remove_track (*GST_TRACK_MIXER_PAD (pad)->track);
+  gst_child_proxy_child_removed (
+      GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
+  gst_element_remove_pad (element, pad);
+}
+
+guint children_count (GstChildProxy *proxy) noexcept
+{
+  auto *element = GST_ELEMENT (proxy);
+  GST_OBJECT_LOCK (element);
+  const guint count = element->numsinkpads;
+  GST_OBJECT_UNLOCK (element);
+  return count;
+}
+
+GObject *child_by_index (GstChildProxy *proxy, guint index) noexcept
+{
+  auto *element = GST_ELEMENT (proxy);
+  GST_OBJECT_LOCK (element);
+  auto *child = static_cast<GObject *> (g_list_nth_data (element->sinkpads, index));
+  if (child)
+    g_object_ref (child);
+  GST_OBJECT_UNLOCK (element);
+  return child;
+}
+
+void child_proxy_init (gpointer iface, gpointer) noexcept
+{
+  auto *proxy = static_cast<GstChildProxyInterface *> (iface);
+  proxy->get_children_count = children_count;
+  proxy->get_child_by_index = child_by_index;
+}
+
+// --- states
+
+GstStateChangeReturn change_state (GstElement *element, GstStateChange transition) noexcept
+{
+  Element &state = state_of (element);
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
+    state.mixer.reset ();
+    state.running.store (true);
+  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    state.running.store (false);
+  }
+  const auto result =
+      GST_ELEMENT_CLASS (gst_track_mixer_parent_class)->change_state (element, transition);
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    for (const auto &track : state.mixer.tracks ())
+      track->queue.clear ();
+    state.mixer.reset ();
+    const std::lock_guard lock {state.flush};
+    state.src_flushing = false;
+    state.seek_seqnum = 0;
+  }
+  return result;
+}
+
+template <class Function>
+void add_pad_functions (GstPad *pad, Function activate)
+{
+  gst_pad_set_event_function (pad, src_event);
+  gst_pad_set_query_function (pad, src_query);
+  gst_pad_set_activatemode_function (pad, activate);
+}
+
+void construct (GstTrackMixer *self) noexcept
+{
+  GstPad *src = gst_pad_new_from_static_template (&src_template, "src");
+  add_pad_functions (src, src_activate_mode);
+  self->state = new Element {GST_ELEMENT (self), src};
+  self->state->mixer.shared.max_total_bytes.store (kDefaultMaxTotalBytes);
+  gst_element_add_pad (GST_ELEMENT (self), src);
+}
+
+} // namespace
+
+static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
+{
+  auto *object_class = G_OBJECT_CLASS (klass);
+  object_class->get_property = get_property;
+  object_class->set_property = set_property;
+  object_class->finalize = finalize;
+  auto *element_class = GST_ELEMENT_CLASS (klass);
+  element_class->request_new_pad = request_new_pad;
+  element_class->release_pad = release_pad;
+  element_class->change_state = change_state;
+
+  const auto playing = static_cast<GParamFlags> (
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+  const auto read_only = static_cast<GParamFlags> (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  const auto install_time = [&] (guint id, const char *name, const char *nick, const char *blurb,
+                                guint64 min, guint64 fallback) {
+    g_object_class_install_property (object_class, id,
+        g_param_spec_uint64 (name, nick, blurb, min, G_MAXUINT64, fallback, playing));
+  };
+  install_time (PROP_OUTPUT_BUFFER_DURATION, "output-buffer-duration", "Output buffer duration",
+      "Length of a chunk, in nanoseconds", 1, kDefaultChunk);
+  install_time (PROP_MAX_SIZE_TIME, "max-size-time", "Maximum queue time",
+      "Audio that the queue of each track holds before its feeder waits, in nanoseconds (two "
+      "chunks at the least)",
+      0, kDefaultMaxSizeTime);
+  install_time (PROP_MAX_TOTAL_BYTES, "max-total-bytes", "Maximum bytes",
+      "What all queues together may hold when some must grow because another track has nothing", 0,
+      kDefaultMaxTotalBytes);
+  install_time (PROP_ALIGNMENT_THRESHOLD, "alignment-threshold", "Alignment threshold",
+      "Time stamps that are less than this apart from where the audio before ended are taken for "
+      "jitter, in nanoseconds",
+      0, kDefaultAlignmentThreshold);
+  install_time (PROP_DISCONT_WAIT, "discont-wait", "Discont wait",
+      "How long time stamps must be further apart before a track is aligned anew, in nanoseconds; "
+      "a buffer with the DISCONT flag is aligned at once",
+      0, kDefaultDiscontWait);
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "OUT (out-ksps), BUF (buf-min, buf-mean), time for a chunk, counts of chunks and frames",
+          GST_TYPE_STRUCTURE, read_only));
+
+  gst_element_class_add_static_pad_template (element_class, &src_template);
+  gst_element_class_add_static_pad_template_with_gtype (
+      element_class, &sink_template, GST_TYPE_TRACK_MIXER_PAD);
+  gst_element_class_set_static_metadata (element_class, "Track mixer", "Generic/Audio",
+      "Mixes many audio tracks with a queue for each of them",
+      "The gst-multitrack developers");
+  gst_type_mark_as_plugin_api (GST_TYPE_TRACK_MIXER_PAD, static_cast<GstPluginAPIFlags> (0));
+}
+
+static void gst_track_mixer_init (GstTrackMixer *self) { construct (self); }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The trackmixer element: N tracks of raw audio in, one stream of chunks of one size out.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include <gst/gst.h>
+
+#include "mixer.hpp"
+
+G_BEGIN_DECLS
+
+#define GST_TYPE_TRACK_MIXER (gst_track_mixer_get_type ())
+G_DECLARE_FINAL_TYPE (GstTrackMixer, gst_track_mixer, GST, TRACK_MIXER, GstElement)
+
+G_END_DECLS
+
+namespace mt::trackmixer {
+
+/// What the GObject points to.
+struct Element {
+  Element (GstElement *element, GstPad *src) : src_pad {src}, mixer {element, src} {}
+
+  GstPad *const src_pad; // the element's, which owns it
+  Mixer mixer;
+
+  std::mutex pads;             // guards next_index
+  unsigned next_index {0};     // of the next sink pad whose number nobody asked for
+  std::atomic<bool> running {false}; // PAUSED or PLAYING: new pads are active
+
+  // A flush goes downstream once: see flush_start().
+  std::mutex flush; // guards what follows; never held while an event is sent
+  bool src_active {false};
+  bool src_flushing {false};
+  std::uint32_t seek_seqnum {0}; // of the last seek that came through the source pad
+  GstSegment seek_segment {};
+};
+
+} // namespace mt::trackmixer
+
+struct _GstTrackMixer {
+  GstElement parent;
+  mt::trackmixer::Element *state; // made in init, deleted in finalize
+};
+
+namespace mt::trackmixer {
+
+[[nodiscard]] inline Element &state_of (GstObject *element) noexcept
+{
+  return *reinterpret_cast<GstTrackMixer *> (element)->state;
+}
+
+// --- the pads' functions, in padfunctions.cpp; their contracts are those of GstPad
+
+GstFlowReturn sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer) noexcept;
+gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
+gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;
+gboolean sink_activate_mode (
+    GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active) noexcept;
+gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
+gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;
+gboolean src_activate_mode (
+    GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active) noexcept;
+
+} // namespace mt::trackmixer

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The sink pad of trackmixer: properties of one track.
+#include "gsttrackmixerpad.hpp"
+
+using mt::trackmixer::Track;
+
+G_DEFINE_FINAL_TYPE (GstTrackMixerPad, gst_track_mixer_pad, GST_TYPE_PAD)
+
+namespace {
+
+enum : guint {
+  PROP_VOLUME = 1,
+  PROP_MUTE,
+  PROP_CURRENT_LEVEL_TIME,
+  PROP_CURRENT_LEVEL_BYTES,
+  PROP_CURRENT_LEVEL_BUFFERS,
+  PROP_STATS,
+};
+
+constexpr double kDefaultVolume = 1.0;
+constexpr double kMaxVolume = 10.0;
+
+GstStructure *stats_of (const Track &track)
+{
+  const auto counts = track.queue.counts ();
+  const auto level = track.queue.level ();
+  const auto &mix = track.mix;
+  return gst_structure_new ("application/x-trackmixer-pad-stats", //
+      "in-frames", G_TYPE_UINT64, counts.frames_in,               //
+      "mixed-frames", G_TYPE_UINT64, mix.frames_mixed.load (std::memory_order_relaxed),
+      "late-frames", G_TYPE_UINT64, mix.frames_late.load (std::memory_order_relaxed), //
+      "dropped-frames", G_TYPE_UINT64,
+      counts.frames_flushed + mix.frames_dropped.load (std::memory_order_relaxed), //
+      "silence-frames", G_TYPE_UINT64, mix.frames_silence.load (std::memory_order_relaxed),
+      "queued-frames", G_TYPE_UINT64, static_cast<guint64> (level.frames), //
+      "queue-limit-frames", G_TYPE_UINT64, static_cast<guint64> (level.limit),
+      "growths", G_TYPE_UINT64, counts.growths, //
+      "feeder-wait-ns", G_TYPE_UINT64, counts.feeder_wait_ns, nullptr);
+}
+
+void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) noexcept
+{
+  Track &track = track_of (GST_PAD (object));
+  switch (id) {
+  case PROP_VOLUME:
+    g_value_set_double (value, track.settings.volume.load ());
+    break;
+  case PROP_MUTE:
+    g_value_set_boolean (value, track.settings.mute.load ());
+    break;
+  case PROP_CURRENT_LEVEL_TIME: {
+    const auto level = track.queue.level ();
+    const int rate = track.rate_hz.load ();
+    g_value_set_uint64 (value, rate > 0 ? gst_util_uint64_scale (
+                                              static_cast<guint64> (level.frames), GST_SECOND,
+                                              static_cast<guint64> (rate))
+                                        : 0);
+    break;
+  }
+  case PROP_CURRENT_LEVEL_BYTES:
+    g_value_set_uint64 (value, track.queue.level ().bytes);
+    break;
+  case PROP_CURRENT_LEVEL_BUFFERS:
+    g_value_set_uint64 (value, track.queue.level ().buffers);
+    break;
+  case PROP_STATS:
+    g_value_take_boxed (value, stats_of (track));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+}
+
+void set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec) noexcept
+{
+  Track &track = track_of (GST_PAD (object));
+  switch (id) {
+  case PROP_VOLUME:
+    track.settings.volume.store (g_value_get_double (value));
+    break;
+  case PROP_MUTE:
+    track.settings.mute.store (g_value_get_boolean (value));
+    break;
+  default:
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+}
+
+void linked (GstPad *pad, GstPad *) noexcept { track_of (pad).queue.set_linked (true); }
+
+void unlinked (GstPad *pad, GstPad *) noexcept { track_of (pad).queue.set_linked (false); }
+
+void finalize (GObject *object) noexcept
+{
+  delete reinterpret_cast<GstTrackMixerPad *> (object)->track;
+  G_OBJECT_CLASS (gst_track_mixer_pad_parent_class)->finalize (object);
+}
+
+} // namespace
+
+static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
+{
+  auto *object_class = G_OBJECT_CLASS (klass);
+  object_class->get_property = get_property;
+  object_class->set_property = set_property;
+  object_class->finalize = finalize;
+  auto *pad_class = GST_PAD_CLASS (klass);
+  pad_class->linked = linked;
+  pad_class->unlinked = unlinked;
+
+  const auto read_write = static_cast<GParamFlags> (
+      G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+  const auto read_only = static_cast<GParamFlags> (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_property (object_class, PROP_VOLUME,
+      g_param_spec_double ("volume", "Volume", "Linear gain of this track", 0.0, kMaxVolume,
+          kDefaultVolume, read_write));
+  g_object_class_install_property (object_class, PROP_MUTE,
+      g_param_spec_boolean ("mute", "Mute", "Mix silence for this track", FALSE, read_write));
+  g_object_class_install_property (object_class, PROP_CURRENT_LEVEL_TIME,
+      g_param_spec_uint64 ("current-level-time", "Current level time",
+          "Audio in the queue, in nanoseconds", 0, G_MAXUINT64, 0, read_only));
+  g_object_class_install_property (object_class, PROP_CURRENT_LEVEL_BYTES,
+      g_param_spec_uint64 ("current-level-bytes", "Current level bytes", "Bytes in the queue", 0,
+          G_MAXUINT64, 0, read_only));
+  g_object_class_install_property (object_class, PROP_CURRENT_LEVEL_BUFFERS,
+      g_param_spec_uint64 ("current-level-buffers", "Current level buffers",
+          "Buffers in the queue", 0, G_MAXUINT64, 0, read_only));
+  g_object_class_install_property (object_class, PROP_STATS,
+      g_param_spec_boxed ("stats", "Statistics",
+          "Frames in, mixed, late, dropped, silent and queued; growths; time its feeder waited",
+          GST_TYPE_STRUCTURE, read_only));
+}
+
+static void gst_track_mixer_pad_init (GstTrackMixerPad *self)
+{
+  self->track = new std::shared_ptr<Track>;
+}

@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The chunk: negotiated, mixed into pooled memory, stamped and pushed.
+#include "mixer.hpp"
+
+#include <algorithm>
+
+#include "dsp/mix.hpp"
+#include "glue/buffermap.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
+#define GST_CAT_DEFAULT gst_track_mixer_debug
+
+namespace mt::trackmixer {
+
+namespace {
+
+/// A chunk larger than this is a mistake in output-buffer-duration.
+constexpr std::size_t kMaxChunkBytes = 64U << 20;
+constexpr std::size_t kMaxChannels = 64; // that a GstAudioInfo gives positions to
+constexpr guint kPoolBuffers = 4; // what a sink and an effect hold between them, at the start
+
+bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
+{
+  if (GST_AUDIO_INFO_FORMAT (&a) != GST_AUDIO_INFO_FORMAT (&b) ||
+      GST_AUDIO_INFO_LAYOUT (&a) != GST_AUDIO_INFO_LAYOUT (&b) ||
+      GST_AUDIO_INFO_CHANNELS (&a) != GST_AUDIO_INFO_CHANNELS (&b))
+    return false;
+  // More channels than kMaxChannels are never positioned.
+  return GST_AUDIO_INFO_IS_UNPOSITIONED (&a) || GST_AUDIO_INFO_IS_UNPOSITIONED (&b) ||
+         std::equal (a.position, a.position + GST_AUDIO_INFO_CHANNELS (&a), b.position);
+}
+
+/// A converter between two formats of one rate. Dither would make two runs differ.
+GstAudioConverter *make_converter (const GstAudioInfo &from, const GstAudioInfo &to)
+{
+  GstStructure *config = gst_structure_new ("converter", GST_AUDIO_CONVERTER_OPT_DITHER_METHOD,
+      GST_TYPE_AUDIO_DITHER_METHOD, GST_AUDIO_DITHER_NONE, nullptr);
+  GstAudioInfo in = from;
+  GstAudioInfo out = to;
+  return gst_audio_converter_new (GST_AUDIO_CONVERTER_FLAG_NONE, &in, &out, config);
+}
+
+} // namespace
+
+void Mixer::iterate () noexcept
+{
+  const std::lock_guard lock {task_};
+  switch (wait_for_chunk ()) {
+  case Verdict::chunk:
+    produce ();
+    break;
+  case Verdict::end:
+    count_leftovers ();
+    push_eos ();
+    break;
+  default:
+    gst_pad_pause_task (src_);
+  }
+}
+
+// --- negotiation
+
+void Mixer::push_stream_start ()
+{
+  if (stream_started_)
+    return;
+  stream_started_ = true;
+  // The stream is new, not one of the tracks'; with many sink pads GStreamer derives no name for it.
+  gchar *id = g_strdup_printf ("%s-%08x", GST_ELEMENT_NAME (element_), g_random_int ());
+  GstEvent *event = gst_event_new_stream_start (id);
+  g_free (id);
+  gst_event_set_group_id (event, gst_util_group_id_next ());
+  gst_pad_push_event (src_, event);
+}
+
+void Mixer::push_segment ()
+{
+  if (!segment_pending_)
+    return;
+  segment_pending_ = false;
+  GstEvent *event = gst_event_new_segment (&segment_);
+  if (seqnum_ != GST_SEQNUM_INVALID)
+    gst_event_set_seqnum (event, seqnum_);
+  gst_pad_push_event (src_, event);
+}
+
+/// Chooses the output's caps: what downstream takes, as near as can be to the widest track.
+bool Mixer::negotiate ()
+{
+  push_stream_start ();
+
+  GstAudioInfo widest {};
+  for (const auto &track : tracks ()) {
+    const std::lock_guard lock {control_};
+    const GstAudioInfo &info = track->latest_info;
+    if (info.finfo && (!widest.finfo || info.channels > widest.channels))
+      widest = info;
+  }
+  GstCaps *allowed = gst_pad_get_allowed_caps (src_);
+  if (!allowed)
+    allowed = gst_pad_get_pad_template_caps (src_);
+  GstCaps *caps = gst_caps_make_writable (allowed);
+  for (guint i = 0; i < gst_caps_get_size (caps); ++i) {
+    GstStructure *s = gst_caps_get_structure (caps, i);
+    gst_structure_fixate_field_string (s, "format", GST_AUDIO_NE (F32));
+    gst_structure_fixate_field_nearest_int (s, "rate", rate_hz ());
+    gst_structure_fixate_field_nearest_int (s, "channels", widest.finfo ? widest.channels : 2);
+  }
+  if (!gst_caps_is_empty (caps)) {
+    caps = gst_caps_truncate (caps);
+    GstStructure *s = gst_caps_get_structure (caps, 0);
+    gint channels = 2;
+    gst_structure_get_int (s, "channels", &channels);
+    if (!gst_structure_has_field (s, "channel-mask") && channels > 1) {
+      guint64 mask = gst_audio_channel_get_fallback_mask (channels);
+      if (widest.finfo && widest.channels == channels) {
+        mask = 0; // unpositioned, unless the track says otherwise
+        if (!GST_AUDIO_INFO_IS_UNPOSITIONED (&widest))
+          gst_audio_channel_positions_to_mask (widest.position, channels, FALSE, &mask);
+      }
+      gst_structure_set (s, "channel-mask", GST_TYPE_BITMASK, mask, nullptr);
+    }
+    caps = gst_caps_fixate (caps);
+  }
+
+  GstAudioInfo info;
+  const bool usable = !gst_caps_is_empty (caps) && gst_audio_info_from_caps (&info, caps) &&
+                      GST_AUDIO_INFO_RATE (&info) == rate_hz ();
+  if (!usable) {
+    GstCaps *peer = gst_pad_peer_query_caps (src_, nullptr);
+    gchar *wanted = gst_caps_to_string (peer);
+    GST_ELEMENT_ERROR (element_, CORE, NEGOTIATION,
+        ("The mix of %d Hz can't go out: what follows does not take it.", rate_hz ()),
+        ("It takes %s. Put 'audioconvert ! audioresample' behind the mixer, or before each of its "
+         "tracks.",
+            wanted));
+    g_free (wanted);
+    gst_caps_unref (peer);
+    gst_caps_unref (caps);
+    return false;
+  }
+
+  const bool changed = !negotiated_ || !gst_audio_info_is_equal (&info, &out_info_);
+  bool decided = true;
+  if (changed) {
+    GST_INFO_OBJECT (element_, "mixing to %" GST_PTR_FORMAT, caps);
+    out_info_ = info;
+    mix_info_ = info;
+    gst_audio_info_set_format (&mix_info_, GST_AUDIO_FORMAT_F32, info.rate, info.channels,
+        GST_AUDIO_INFO_IS_UNPOSITIONED (&info) ? nullptr : info.position);
+    if (out_converter_)
+      gst_audio_converter_free (out_converter_);
+    out_converter_ = same_samples (mix_info_, out_info_) ? nullptr
+                                                         : make_converter (mix_info_, out_info_);
+    for (const auto &track : snapshot_) // their converters lead to the old format
+      if (GstAudioInfo format = track->mix.format; format.finfo) {
+        GstCaps *in = gst_audio_info_to_caps (&format);
+        adopt_format (*track, in);
+        gst_caps_unref (in);
+      }
+    gst_pad_push_event (src_, gst_event_new_caps (caps));
+  }
+  push_segment ();
+  decided = decide_pool (caps);
+  gst_caps_unref (caps);
+  negotiated_ = decided;
+  return decided;
+}
+
+/// Takes downstream's pool or makes one, so that a chunk costs no allocation.
+bool Mixer::decide_pool (GstCaps *caps)
+{
+  // Chunks of a duration that is no whole number of frames are of this size or one less.
+  pool_frames_ = std::max<Frames> (1, static_cast<Frames> (gst_util_uint64_scale_ceil (
+                     chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND)));
+  const auto bytes = static_cast<std::uint64_t> (pool_frames_) *
+                     static_cast<std::uint64_t> (GST_AUDIO_INFO_BPF (&out_info_));
+  if (bytes > kMaxChunkBytes) {
+    GST_ELEMENT_ERROR (element_, LIBRARY, SETTINGS,
+        ("output-buffer-duration is too long: a chunk of %" GST_TIME_FORMAT " has %" G_GUINT64_FORMAT
+         " bytes; the limit is %u.",
+            GST_TIME_ARGS (chunk_duration_), bytes, static_cast<guint> (kMaxChunkBytes)),
+        (nullptr));
+    return false;
+  }
+  const auto size = static_cast<guint> (bytes);
+
+  GstBufferPool *pool = nullptr;
+  GstAllocator *allocator = nullptr;
+  GstAllocationParams params;
+  gst_allocation_params_init (&params);
+  guint offered = size;
+  guint min = kPoolBuffers;
+  guint max = 0;
+  GstQuery *query = gst_query_new_allocation (caps, TRUE);
+  if (gst_pad_peer_query (src_, query)) {
+    if (gst_query_get_n_allocation_params (query) > 0)
+      gst_query_parse_nth_allocation_param (query, 0, &allocator, &params);
+    if (gst_query_get_n_allocation_pools (query) > 0)
+      gst_query_parse_nth_allocation_pool (query, 0, &pool, &offered, &min, &max);
+  }
+  gst_query_unref (query);
+  params.align = std::max<gsize> (params.align, 63); // whole cache lines for the mixing kernels
+  if (!pool)
+    pool = gst_buffer_pool_new ();
+  GstStructure *config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_set_params (config, caps, std::max (size, offered), min, max);
+  gst_buffer_pool_config_set_allocator (config, allocator, &params);
+  if (!gst_buffer_pool_set_config (pool, config)) {
+    // It may have changed what we asked for; what it offers is taken as long as a chunk fits.
+    config = gst_buffer_pool_get_config (pool);
+    if (!gst_buffer_pool_config_validate_params (config, caps, size, min, max)) {
+      gst_structure_free (config);
+      gst_object_unref (pool);
+      pool = gst_buffer_pool_new ();
+      config = gst_buffer_pool_get_config (pool);
+      gst_buffer_pool_config_set_params (config, caps, size, kPoolBuffers, 0);
+    }
+    gst_buffer_pool_set_config (pool, config);
+  }
+  if (allocator)
+    gst_object_unref (allocator);
+  if (pool_) {
+    gst_buffer_pool_set_active (pool_, FALSE);
+    gst_object_unref (pool_);
+  }
+  pool_ = pool;
+  if (!gst_buffer_pool_set_active (pool_, TRUE)) {
+    GST_ELEMENT_ERROR (element_, RESOURCE, NO_SPACE_LEFT,
+        ("No memory for chunks of %u bytes.", size), (nullptr));
+    return false;
+  }
+  const auto samples = static_cast<std::size_t> (pool_frames_) *
+                       static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&out_info_));
+  convert_memory_.resize (samples);
+  mix_memory_.resize (out_converter_ ? samples : 0);
+  return true;
+}
+
+// --- a chunk
+
+void Mixer::produce ()
+{
+  if (!started_) {
+    started_ = true;
+    gst_element_post_message (element_, gst_message_new_latency (GST_OBJECT (element_)));
+  }
+  const bool renegotiate = gst_pad_check_reconfigure (src_);
+  if (!negotiated_ || renegotiate || pool_frames_ < planned_end_ - position_) {
+    if (!negotiate ()) { // which has said why
+      gst_pad_mark_reconfigure (src_);
+      refuse (GST_FLOW_NOT_NEGOTIATED);
+      push_eos ();
+      return;
+    }
+  }
+  push_segment ();
+
+  GstBuffer *buffer = nullptr;
+  // A pool with a limit may be empty while a sink holds what it has; waiting for it could not be ended.
+  GstBufferPoolAcquireParams params {};
+  params.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
+  GstFlowReturn flow = gst_buffer_pool_acquire_buffer (pool_, &buffer, &params);
+  if (flow == GST_FLOW_EOS) {
+    buffer = gst_buffer_new_allocate (nullptr,
+        static_cast<gsize> (pool_frames_) * static_cast<gsize> (out_info_.bpf), nullptr);
+    flow = buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
+  }
+  if (flow != GST_FLOW_OK) {
+    stop_with (flow);
+    return;
+  }
+
+  const Frames begin = position_;
+  Frames end = planned_end_;
+  if (open_tracks_ == 0) // every track has ended: this may be the last chunk
+    end = std::clamp (last_audio_end_, begin + 1, planned_end_);
+  const Frames next_end = end < planned_end_ ? planned_end_ : chunk_end (chunk_ + 1);
+  const auto frames = static_cast<std::size_t> (end - begin);
+  const std::size_t samples = frames * static_cast<std::size_t> (mix_info_.channels);
+  const std::size_t bytes = frames * static_cast<std::size_t> (out_info_.bpf);
+  gst_buffer_set_size (buffer, static_cast<gssize> (bytes));
+
+  const auto since = monotonic_ns ();
+  bool audible = false;
+  {
+    const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
+    if (map && out_converter_) {
+      const std::span<float> sum {mix_memory_.data (), samples};
+      std::fill (sum.begin (), sum.end (), 0.0f);
+      audible = mix_tracks (sum, begin, end, next_end);
+      bump (clipped_samples_, dsp::count_clipped (sum));
+      gpointer in[] {sum.data ()};
+      gpointer out[] {map.as<std::uint8_t> ().data ()};
+      gst_audio_converter_samples (
+          out_converter_, GST_AUDIO_CONVERTER_FLAG_NONE, in, frames, out, frames);
+    } else if (map) {
+      const auto sum = map.as<float> ().first (samples);
+      std::fill (sum.begin (), sum.end (), 0.0f);
+      audible = mix_tracks (sum, begin, end, next_end);
+    }
+  }
+  const auto mixed = monotonic_ns ();
+  chunk_time_.add (mixed - since);
+
+  const auto time_of = [this] (Frames frame) {
+    return gst_util_uint64_scale (
+        static_cast<guint64> (frame), GST_SECOND, static_cast<guint64> (rate_hz ()));
+  };
+  GST_BUFFER_PTS (buffer) = segment_.start + time_of (begin);
+  GST_BUFFER_DURATION (buffer) = time_of (end) - time_of (begin);
+  GST_BUFFER_OFFSET (buffer) = static_cast<guint64> (begin);
+  GST_BUFFER_OFFSET_END (buffer) = static_cast<guint64> (end);
+  if (!audible)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_GAP);
+  if (discont_)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+  discont_ = false;
+
+  position_ = end;
+  if (end == planned_end_) {
+    ++chunk_;
+    planned_end_ = next_end;
+  }
+  position_ns_.store (segment_.start + time_of (end), std::memory_order_relaxed);
+  bump (chunks_, 1);
+  bump (frames_out_, frames);
+  out_rate_.add (mixed, frames);
+
+  for (auto *event : pending_events_)
+    gst_pad_push_event (src_, event);
+  pending_events_.clear ();
+  flow = gst_pad_push (src_, buffer);
+  if (flow != GST_FLOW_OK)
+    stop_with (flow);
+}
+
+/// What is queued when every track has ended lies before the end of the mix: it came too late.
+void Mixer::count_leftovers ()
+{
+  constexpr Frames kEverything = INT64_MAX / 4;
+  for (const auto &track : snapshot_) {
+    auto &mix = track->mix;
+    if (track->queue.take (kEverything, planned_end_, mix.held, mix.flushed))
+      track->queue.notify ();
+    mix.forget (mix.flushed);
+    mix.unmap ();
+    for (auto &item : mix.held) {
+      if (item.kind == QueueItem::Kind::audio)
+        bump (mix.frames_late, static_cast<std::uint64_t> (item.frames));
+      else if (item.kind == QueueItem::Kind::format && negotiated_)
+        adopt_format (*track, GST_CAPS (item.object));
+      item.drop ();
+    }
+    mix.held.clear ();
+  }
+}
+
+void Mixer::push_eos ()
+{
+  finished_ = true;
+  push_stream_start ();
+  push_segment ();
+  for (auto *event : pending_events_)
+    gst_pad_push_event (src_, event);
+  pending_events_.clear ();
+  GstEvent *event = gst_event_new_eos ();
+  if (seqnum_ != GST_SEQNUM_INVALID)
+    gst_event_set_seqnum (event, seqnum_);
+  gst_pad_push_event (src_, event);
+}
+
+/// Downstream takes no more: every feeder hears it, and the task rests until a flush.
+void Mixer::stop_with (GstFlowReturn flow)
+{
+  // Our own flush or shutdown, which says to each feeder itself when it may go on: a track that has
+  // its flush behind it must not hear of one that still has it before it.
+  if (flow == GST_FLOW_FLUSHING && shared.readiness.stopped ())
+    return;
+  refuse (flow);
+  if (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS) {
+    GST_ELEMENT_FLOW_ERROR (element_, flow);
+    push_eos ();
+  } else if (flow == GST_FLOW_EOS && !finished_) {
+    push_eos (); // downstream wants no more, and says the end of the stream once it hears of it
+  }
+}
+
+void Mixer::refuse (GstFlowReturn flow)
+{
+  GST_INFO_OBJECT (element_, "stops: %s", gst_flow_get_name (flow));
+  shared.readiness.stop ();
+  const std::lock_guard lock {control_};
+  flow_ = flow;
+  for (const auto &track : tracks_)
+    track->queue.set_flow (flow);
+  gst_pad_pause_task (src_);
+}
+
+/// The one pass over all tracks. Returns whether anything but silence went into `acc`.
+bool Mixer::mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end)
+{
+  bool audible = false;
+  for (const auto &track : snapshot_) {
+    if (track->queue.take (end, next_end, track->mix.held, track->mix.flushed))
+      to_wake_.push_back (track.get ());
+    if (!track->mix.flushed.empty ())
+      track->mix.forget (track->mix.flushed);
+    audible = mix_track (*track, acc, begin, end) || audible;
+  }
+  // All at once and last: a feeder that wakes takes the processor from this thread.
+  for (auto *track : to_wake_)
+    track->queue.notify ();
+  to_wake_.clear ();
+  return audible;
+}
+
+/// Adds what the track holds for the frames from `begin` to `end`; holes stay silence.
+bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames end)
+{
+  auto &held = track.mix.held;
+  const float gain = track.settings.mute.load (std::memory_order_relaxed)
+                         ? 0.0f
+                         : static_cast<float> (track.settings.volume.load (std::memory_order_relaxed));
+  const auto channels = static_cast<std::size_t> (mix_info_.channels);
+  bool audible = false;
+  Frames mixed = 0;
+  Frames at = begin;
+  std::size_t used = 0;
+  for (; used < held.size (); ++used) {
+    QueueItem &item = held[used];
+    if (item.kind == QueueItem::Kind::format) {
+      adopt_format (track, GST_CAPS (item.object));
+      item.drop ();
+      continue;
+    }
+    if (item.kind == QueueItem::Kind::event) {
+      pending_events_.push_back (GST_EVENT (item.object));
+      item.object = nullptr;
+      continue;
+    }
+    if (item.start < at) {
+      const Frames late = std::min (item.frames, at - item.start);
+      if (item.kind == QueueItem::Kind::audio)
+        bump (track.mix.frames_late, static_cast<std::uint64_t> (late));
+      consume (track, item, late);
+    }
+    if (item.frames > 0 && item.start < end) {
+      const Frames frames = std::min (item.end (), end) - item.start;
+      const auto where = acc.subspan (
+          static_cast<std::size_t> (item.start - begin) * channels);
+      if (item.kind == QueueItem::Kind::audio) {
+        audible = mix_audio (track, item, where, frames, gain) || audible;
+        mixed += frames;
+      }
+      consume (track, item, frames);
+      at = item.start;
+    }
+    if (item.frames > 0)
+      break; // goes on in the next chunk
+    track.mix.unmap ();
+    item.drop ();
+  }
+  held.erase (held.begin (), held.begin () + static_cast<std::ptrdiff_t> (used));
+  if (mixed > 0)
+    track.mix.warned = false;
+  bump (track.mix.frames_silence, static_cast<std::uint64_t> (end - begin - mixed));
+  return audible;
+}
+
+/// Adds `frames` frames of the item. The counts say «mixed» also where the gain is zero: the audio
+/// was in time and took its place.
+bool Mixer::mix_audio (
+    Track &track, QueueItem &item, std::span<float> acc, Frames frames, float gain)
+{
+  auto &mix = track.mix;
+  auto *buffer = GST_BUFFER (item.object);
+  const auto count = static_cast<std::size_t> (frames);
+  const std::size_t samples = count * static_cast<std::size_t> (mix_info_.channels);
+  if (mix.unconvertible) {
+    bump (mix.frames_dropped, count);
+    return false;
+  }
+  if (gain == 0.0f || GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP)) {
+    bump (mix.frames_mixed, count);
+    return false;
+  }
+  if (!mix.mapped) {
+    if (!gst_audio_buffer_map (&mix.map, &mix.format, buffer, GST_MAP_READ)) {
+      bump (mix.frames_dropped, count);
+      return false;
+    }
+    mix.mapped = buffer;
+  }
+  const auto bpf = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&mix.format));
+  const auto used = item.bytes / bpf - static_cast<std::size_t> (item.frames);
+  const bool in_planes = GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
+  const auto step = in_planes ? bpf / static_cast<std::size_t> (mix.format.channels) : bpf;
+  gpointer in[kMaxChannels];
+  const auto planes = static_cast<std::size_t> (GST_AUDIO_BUFFER_N_PLANES (&mix.map));
+  for (std::size_t i = 0; i < planes; ++i)
+    in[i] = static_cast<guint8 *> (GST_AUDIO_BUFFER_PLANE_DATA (&mix.map, i)) + used * step;
+  auto *data = static_cast<const float *> (in[0]);
+  if (mix.converter) {
+    gpointer out[] {convert_memory_.data ()};
+    gst_audio_converter_samples (
+        mix.converter, GST_AUDIO_CONVERTER_FLAG_NONE, in, count, out, count);
+    data = convert_memory_.data ();
+  }
+  dsp::accumulate (acc, {data, samples}, gain);
+  bump (mix.frames_mixed, count);
+  return true;
+}
+
+void Mixer::consume (Track &track, QueueItem &item, Frames frames) noexcept
+{
+  item.start += frames;
+  item.frames -= frames;
+}
+
+/// From here on the track's audio has these caps.
+void Mixer::adopt_format (Track &track, GstCaps *caps)
+{
+  auto &mix = track.mix;
+  if (mix.converter)
+    gst_audio_converter_free (mix.converter);
+  mix.converter = nullptr;
+  mix.unconvertible =
+      !gst_audio_info_from_caps (&mix.format, caps) ||
+      (GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
+          static_cast<std::size_t> (mix.format.channels) > kMaxChannels);
+  if (!mix.unconvertible && !same_samples (mix.format, mix_info_)) {
+    mix.converter = make_converter (mix.format, mix_info_);
+    mix.unconvertible = !mix.converter;
+  }
+  if (mix.unconvertible)
+    report_unconvertible (track);
+}
+
+void Mixer::report_unconvertible (Track &track)
+{
+  GstAudioInfo mix_info = mix_info_;
+  GstCaps *to = gst_audio_info_to_caps (&mix_info);
+  gchar *text = gst_caps_to_string (to);
+  GST_ELEMENT_WARNING (element_, STREAM, FORMAT,
+      ("Track %s is left out: its format can't be converted to the mix's.", track.name.c_str ()),
+      ("%s with %d channels to %s", track.mix.format.finfo ? track.mix.format.finfo->name : "?",
+          track.mix.format.channels, text));
+  g_free (text);
+  gst_caps_unref (to);
+}
+
+} // namespace mt::trackmixer

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Tracks, limits and the waiting of the mix task. Mixing and pushing are in mixer-output.cpp.
+#include "mixer.hpp"
+
+#include <algorithm>
+
+#include "startuphold.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
+#define GST_CAT_DEFAULT gst_track_mixer_debug
+
+namespace mt::trackmixer {
+
+namespace {
+/// How long a track that another thread feeds may bring nothing before the full ones grow.
+constexpr std::chrono::milliseconds kPatience {100};
+/// How long nothing at all may arrive before GAP events are believed at once.
+constexpr std::chrono::milliseconds kGapIdle {500};
+/// How often the start looks again for tracks that are on their way.
+constexpr std::chrono::milliseconds kHoldInterval {5};
+/// How long the start waits for tracks that are on their way.
+constexpr std::chrono::seconds kLongestHold {10};
+
+/// The shorter of two waits; zero is one without end.
+std::chrono::milliseconds shorter_wait (
+    std::chrono::milliseconds a, std::chrono::milliseconds b) noexcept
+{
+  if (a.count () == 0 || b.count () == 0)
+    return std::max (a, b);
+  return std::min (a, b);
+}
+} // namespace
+
+Mixer::~Mixer ()
+{
+  for (auto *event : pending_events_)
+    gst_event_unref (event);
+  if (out_converter_)
+    gst_audio_converter_free (out_converter_);
+  if (pool_) {
+    gst_buffer_pool_set_active (pool_, FALSE);
+    gst_object_unref (pool_);
+  }
+}
+
+// --- tracks
+
+std::shared_ptr<Track> Mixer::add_track (GstPad *pad, unsigned index)
+{
+  auto track = std::make_shared<Track> (shared_owner, GST_PAD_NAME (pad), index);
+  track->pad = pad;
+  {
+    const std::lock_guard lock {control_};
+    // In the order of their indices, so that the float sum does not depend on the order in which
+    // the pads were asked for.
+    const auto at = std::upper_bound (tracks_.begin (), tracks_.end (), track,
+        [] (const auto &a, const auto &b) { return a->index < b->index; });
+    tracks_.insert (at, track);
+    track->queue.set_flow (flow_);
+    generation_.fetch_add (1, std::memory_order_release);
+  }
+  shared.readiness.recheck ();
+  return track;
+}
+
+void Mixer::remove_track (const std::shared_ptr<Track> &track) noexcept
+{
+  {
+    const std::lock_guard lock {control_};
+    track->pad = nullptr;
+    std::erase (tracks_, track);
+    generation_.fetch_add (1, std::memory_order_release);
+  }
+  track->queue.retire ();
+}
+
+std::vector<std::shared_ptr<Track>> Mixer::tracks () const
+{
+  const std::lock_guard lock {control_};
+  return tracks_;
+}
+
+GstPad *Mixer::ref_pad (const Track &track) const noexcept
+{
+  const std::lock_guard lock {control_};
+  return track.pad ? GST_PAD (gst_object_ref (track.pad)) : nullptr;
+}
+
+void Mixer::update_limits () noexcept
+{
+  const auto rate = static_cast<guint64> (rate_hz ());
+  const auto frames_in = [rate] (GstClockTime time) {
+    return static_cast<Frames> (gst_util_uint64_scale_ceil (
+        std::min<GstClockTime> (time, G_MAXINT64 / 4), rate, GST_SECOND));
+  };
+  // Two chunks at the least: one being mixed, and the next one complete.
+  const Frames limit = std::max (frames_in (settings.max_size_time.load ()),
+      2 * frames_in (settings.output_buffer_duration.load ()));
+  queue_limit_.store (limit, std::memory_order_relaxed);
+  for (const auto &track : tracks ())
+    track->queue.set_limit (limit);
+}
+
+bool Mixer::offer_rate (int rate_hz) noexcept
+{
+  int open = 0;
+  if (!rate_hz_.compare_exchange_strong (open, rate_hz, std::memory_order_acq_rel))
+    return open == rate_hz;
+  update_limits ();
+  return true;
+}
+
+void Mixer::set_latest_info (Track &track, const GstAudioInfo &info) noexcept
+{
+  const std::lock_guard lock {control_};
+  track.latest_info = info;
+}
+
+// --- flow
+
+void Mixer::interrupt () noexcept { shared.readiness.stop (); }
+
+void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept
+{
+  const std::lock_guard lock {task_};
+  segment_ = *segment;
+  seqnum_ = seqnum;
+  position_ = anchor_ = planned_end_ = 0;
+  chunk_ = 0;
+  planned_ = false;
+  finished_ = false;
+  discont_ = true;
+  segment_pending_ = true;
+  patience_ends_.reset ();
+  gap_idle_ends_.reset ();
+  position_ns_.store (segment->start, std::memory_order_relaxed);
+  for (auto *event : pending_events_)
+    gst_event_unref (event);
+  pending_events_.clear ();
+  const std::lock_guard control_lock {control_};
+  flow_ = GST_FLOW_OK;
+  for (const auto &track : tracks_) {
+    track->mix.forget (track->mix.held);
+    track->mix.warned = false;
+    track->queue.set_flow (GST_FLOW_OK);
+  }
+  shared.readiness.flag_recheck ();
+}
+
+void Mixer::reset () noexcept
+{
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  restart_timeline (&segment, GST_SEQNUM_INVALID);
+  const std::lock_guard lock {task_};
+  const std::lock_guard control_lock {control_};
+  for (const auto &track : tracks_) {
+    track->latest_info = {};
+    track->feeder_info = {};
+    gst_clear_caps (&track->feeder_caps);
+    track->format_pending = false;
+    track->flush_seqnum = 0;
+    track->mix.format = {};
+  }
+  rate_hz_.store (0, std::memory_order_release);
+  hold_ends_.reset ();
+  started_ = stream_started_ = negotiated_ = false;
+}
+
+// --- waiting
+
+Frames Mixer::chunk_end (std::uint64_t chunk) const noexcept
+{
+  // From the anchor each time, so that a duration which is no whole number of frames never drifts.
+  const auto end = static_cast<Frames> (gst_util_uint64_scale (
+      (chunk + 1) * chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND));
+  return anchor_ + std::max (end, static_cast<Frames> (chunk + 1)); // one frame at the least
+}
+
+void Mixer::plan_chunk () noexcept
+{
+  const auto duration = settings.output_buffer_duration.load (std::memory_order_relaxed);
+  if (planned_ && duration == chunk_duration_)
+    return;
+  if (rate_hz () == 0)
+    return;
+  chunk_duration_ = duration;
+  anchor_ = position_;
+  chunk_ = 0;
+  planned_end_ = chunk_end (0);
+  planned_ = true;
+  shared.readiness.flag_recheck ();
+}
+
+void Mixer::recount ()
+{
+  if (const auto generation = generation_.load (std::memory_order_acquire);
+      generation != snapshot_generation_) {
+    snapshot_ = tracks ();
+    snapshot_generation_ = generation;
+    to_wake_.reserve (snapshot_.size ());
+    starving_.reserve (snapshot_.size ());
+  }
+  open_tracks_ = ended_tracks_ = 0;
+  last_audio_end_ = position_;
+  // Before the rate is known, the first frame of each track is what the start waits for.
+  const Frames need = planned_ ? planned_end_ : position_ + 1;
+  for (const auto &track : snapshot_) {
+    track->queue.update_need (need);
+    const auto track_is = track->queue.judge ();
+    open_tracks_ += track_is.linked && !track_is.ended;
+    ended_tracks_ += track_is.ended;
+    last_audio_end_ = std::max (last_audio_end_, track_is.end);
+  }
+}
+
+/// The start does not wait for ever for a neighbour that gets stuck on its way.
+bool Mixer::hold_is_over () noexcept
+{
+  const auto now = std::chrono::steady_clock::now ();
+  if (!hold_ends_)
+    hold_ends_ = now + kLongestHold;
+  return now >= *hold_ends_;
+}
+
+/// What to do while every track that counts is ready.
+Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
+{
+  look_again = std::chrono::milliseconds::zero ();
+  if (open_tracks_ == 0) {
+    if (ended_tracks_ == 0)
+      return Verdict::wait; // nobody feeds us yet, or any more
+    if (last_audio_end_ <= position_)
+      return finished_ ? Verdict::wait : Verdict::end;
+  }
+  if (!started_ && !hold_is_over () && tracks_are_on_their_way (element_)) {
+    look_again = kHoldInterval;
+    return Verdict::wait;
+  }
+  return Verdict::chunk;
+}
+
+Mixer::Verdict Mixer::wait_for_chunk ()
+{
+  bool waited_for_track = false;
+  for (;;) {
+    if (shared.readiness.stopped ())
+      return Verdict::stopped;
+    plan_chunk ();
+    if (shared.readiness.take_recheck ()) {
+      recount ();
+      continue; // a recount may have been overtaken by the next change
+    }
+    std::chrono::milliseconds timeout {0};
+    if (shared.readiness.complete ()) {
+      if (started_ && open_tracks_ > 0)
+        break;
+      const auto verdict = judge (timeout);
+      if (verdict == Verdict::chunk)
+        break;
+      if (verdict == Verdict::end)
+        return verdict;
+      if (timeout.count () != 0)
+        relieve (true);
+    } else {
+      waited_for_track = started_;
+      timeout = shorter_wait (relieve (false), believe_gaps_in_idle ());
+      if (shared.readiness.complete ())
+        continue;
+    }
+    const bool idle = shared.readiness.complete ();
+    if (shared.readiness.release_guard () && !idle) {
+      shared.readiness.take_guard ();
+      continue;
+    }
+    shared.readiness.wait (timeout);
+    shared.readiness.take_guard ();
+  }
+  patience_ends_.reset ();
+  gap_idle_ends_.reset ();
+  if (waited_for_track)
+    bump (starved_chunks_, 1);
+  return Verdict::chunk;
+}
+
+/// Lets feeders go on that a full queue holds back while another track has nothing. With `hold`,
+/// the track that has nothing is one that does not exist yet.
+/// Returns when to look again; zero: when something happens.
+std::chrono::milliseconds Mixer::relieve (bool hold)
+{
+  starving_.clear ();
+  bool unknown = hold;
+  for (const auto &track : snapshot_) {
+    if (const auto track_is = track->queue.judge (); track_is.missing) {
+      starving_.push_back (track_is.feeder);
+      unknown = unknown || track_is.feeder == std::thread::id {};
+    }
+  }
+  shared.readiness.announce_starving (starving_, unknown);
+
+  const bool in_vain = !hold && patience_ends_ && starved_in_vain ();
+  bool others_blocked = false;
+  bool at_cap = false;
+  for (const auto &track : snapshot_) {
+    const auto track_is = track->queue.judge ();
+    if (!track_is.blocked || track_is.missing)
+      continue;
+    const bool same_thread =
+        unknown ||
+        std::find (starving_.begin (), starving_.end (), track_is.feeder) != starving_.end ();
+    if (!same_thread && !in_vain)
+      others_blocked = true;
+    else if (!track->queue.grow (!same_thread))
+      at_cap = true;
+    else
+      GST_DEBUG_OBJECT (
+          element_, "%s is full while another track has nothing: it grows", track->name.c_str ());
+  }
+  if (at_cap) {
+    if (hold)
+      started_ = true; // what has not come by now starts late
+    else
+      starve_missing ();
+  }
+  if (!others_blocked) {
+    patience_ends_.reset ();
+    return std::chrono::milliseconds::zero ();
+  }
+  const auto now = std::chrono::steady_clock::now ();
+  if (!patience_ends_ || in_vain || now >= *patience_ends_) {
+    patience_ends_ = now + kPatience;
+    for (const auto &track : snapshot_)
+      track->mix.received_before_wait = track->queue.judge ().received;
+  }
+  return std::max (std::chrono::ceil<std::chrono::milliseconds> (*patience_ends_ - now),
+      std::chrono::milliseconds {1});
+}
+
+/// Where all that the chunk waits for is in a gap and nothing arrives any more, believes the gaps.
+/// Returns when to look again; zero: when something happens.
+std::chrono::milliseconds Mixer::believe_gaps_in_idle ()
+{
+  bool all_in_gaps = true;
+  std::uint64_t received = 0;
+  for (const auto &track : snapshot_) {
+    const auto track_is = track->queue.judge ();
+    all_in_gaps = all_in_gaps && (!track_is.missing || track_is.in_gap);
+    received += track_is.received;
+  }
+  if (!all_in_gaps) {
+    gap_idle_ends_.reset ();
+    return std::chrono::milliseconds::zero ();
+  }
+  const auto now = std::chrono::steady_clock::now ();
+  if (!gap_idle_ends_ || received != received_before_idle_) {
+    gap_idle_ends_ = now + kGapIdle;
+    received_before_idle_ = received;
+  } else if (now >= *gap_idle_ends_) {
+    gap_idle_ends_.reset ();
+    for (const auto &track : snapshot_)
+      if (track->queue.judge ().missing)
+        track->queue.believe_gap ();
+    return std::chrono::milliseconds::zero ();
+  }
+  return std::max (std::chrono::ceil<std::chrono::milliseconds> (*gap_idle_ends_ - now),
+      std::chrono::milliseconds {1});
+}
+
+/// True once a track that the chunk waits for has brought nothing for the whole of the patience.
+bool Mixer::starved_in_vain ()
+{
+  if (std::chrono::steady_clock::now () < *patience_ends_)
+    return false;
+  return std::any_of (snapshot_.begin (), snapshot_.end (), [] (const auto &track) {
+    const auto track_is = track->queue.judge ();
+    return track_is.missing && track_is.received == track->mix.received_before_wait;
+  });
+}
+
+/// At the cap: the tracks that have nothing are mixed as silence until they bring something.
+void Mixer::starve_missing ()
+{
+  for (const auto &track : snapshot_) {
+    const auto track_is = track->queue.judge ();
+    if (!track_is.missing)
+      continue;
+    if (track_is.in_gap) {
+      track->queue.believe_gap (); // it has been said that it has nothing
+      continue;
+    }
+    track->queue.starve ();
+    if (track->mix.warned)
+      continue;
+    track->mix.warned = true;
+    GST_ELEMENT_WARNING (element_, STREAM, FAILED,
+        ("Track %s is mixed as silence: it has no data, and the other tracks have queued all that "
+         "max-total-bytes (%" G_GUINT64_FORMAT ") allows.",
+            track->name.c_str (), shared.max_total_bytes.load ()),
+        ("at %" GST_TIME_FORMAT ", queued %" G_GUINT64_FORMAT
+         " bytes. Its data that come after their time are dropped and counted. Set max-total-bytes "
+         "higher if the file keeps its tracks that far apart.",
+            GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
+  }
+}
+
+// --- what it tells
+
+GstStructure *Mixer::stats () const
+{
+  const auto now = monotonic_ns ();
+  const double target = static_cast<double> (rate_hz ()) / 1000.0;
+  const double out = out_rate_.ksps (now);
+  double fill_min = 1.0;
+  double fill_sum = 0.0;
+  std::size_t filled = 0;
+  std::uint64_t growths = 0;
+  std::uint64_t late = 0;
+  std::uint64_t dropped = 0;
+  for (const auto &track : tracks ()) {
+    const auto counts = track->queue.counts ();
+    growths += counts.growths;
+    late += track->mix.frames_late.load (std::memory_order_relaxed);
+    dropped +=
+        counts.frames_flushed + track->mix.frames_dropped.load (std::memory_order_relaxed);
+    const auto track_is = track->queue.judge ();
+    if (!track_is.linked || track_is.ended)
+      continue; // nothing more is expected of it
+    const auto level = track->queue.level ();
+    const double fill =
+        level.limit > 0 ? std::min (1.0, static_cast<double> (level.frames) /
+                                             static_cast<double> (level.limit))
+                        : 0.0;
+    fill_min = std::min (fill_min, fill);
+    fill_sum += fill;
+    ++filled;
+  }
+  return gst_structure_new ("application/x-trackmixer-stats", //
+      "out-ksps", G_TYPE_DOUBLE, out,                         //
+      "target-ksps", G_TYPE_DOUBLE, target,                   //
+      "realtime-factor", G_TYPE_DOUBLE, target > 0 ? out / target : 0.0, //
+      "chunk-time-mean-ns", G_TYPE_DOUBLE, chunk_time_.mean_ns (),       //
+      "chunk-time-p99-ns", G_TYPE_UINT64, chunk_time_.percentile_ns (0.99),
+      "chunk-time-max-ns", G_TYPE_UINT64, chunk_time_.max_ns (),            //
+      "chunks", G_TYPE_UINT64, chunks_.load (std::memory_order_relaxed),    //
+      "frames-out", G_TYPE_UINT64, frames_out_.load (std::memory_order_relaxed), //
+      "buf-min", G_TYPE_DOUBLE, filled > 0 ? fill_min : 0.0,                //
+      "buf-mean", G_TYPE_DOUBLE, filled > 0 ? fill_sum / static_cast<double> (filled) : 0.0,
+      "queued-bytes", G_TYPE_UINT64, shared.queued_bytes.load (std::memory_order_relaxed),
+      "starved-chunks", G_TYPE_UINT64, starved_chunks_.load (std::memory_order_relaxed), //
+      "growths", G_TYPE_UINT64, growths,                                                 //
+      "late-frames", G_TYPE_UINT64, late,                                                //
+      "dropped-frames", G_TYPE_UINT64, dropped,                                          //
+      "clipped-samples", G_TYPE_UINT64, clipped_samples_.load (std::memory_order_relaxed), nullptr);
+}
+
+} // namespace mt::trackmixer

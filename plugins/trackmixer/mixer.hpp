@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The mix task: waits for a chunk's worth of every track, mixes it, pushes it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gst/audio/audio.h>
+#include <gst/gst.h>
+
+#include "dsp/durationhistogram.hpp"
+#include "dsp/outputrate.hpp"
+#include "track.hpp"
+
+namespace mt::trackmixer {
+
+constexpr GstClockTime kDefaultChunk = 10 * GST_MSECOND;
+constexpr GstClockTime kDefaultMaxSizeTime = GST_SECOND;
+constexpr std::uint64_t kDefaultMaxTotalBytes = 256ULL << 20;
+constexpr GstClockTime kDefaultAlignmentThreshold = 40 * GST_MSECOND;
+constexpr GstClockTime kDefaultDiscontWait = GST_SECOND;
+
+/// Settings. Any thread writes; read once a chunk, or once a buffer.
+struct MixerSettings {
+  std::atomic<GstClockTime> output_buffer_duration {kDefaultChunk};
+  std::atomic<GstClockTime> max_size_time {kDefaultMaxSizeTime};
+  std::atomic<GstClockTime> alignment_threshold {kDefaultAlignmentThreshold};
+  std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
+};
+
+/// The state of one trackmixer element, without GObject.
+///
+/// Threads  iterate() is the mix task's function; what is under «mix task» in the private part is
+///          its own, and is touched by others only once it has been interrupted. `control_` guards the
+///          list of tracks and the bookkeeping of flushes; it is taken rarely, never for a chunk.
+/// Locks    task_ (the mix task's, for the length of a chunk), then control_, then a track's mutex;
+///          the readiness mutex is never taken with a track's held.
+class Mixer {
+public:
+  explicit Mixer (GstElement *element, GstPad *src) : element_ {element}, src_ {src} {}
+  ~Mixer ();
+  Mixer (const Mixer &) = delete;
+  Mixer &operator= (const Mixer &) = delete;
+
+  MixerSettings settings;
+  const std::shared_ptr<MixerShared> shared_owner {std::make_shared<MixerShared> ()};
+  MixerShared &shared {*shared_owner};
+
+  // --- tracks; any thread
+
+  std::shared_ptr<Track> add_track (GstPad *pad, unsigned index);
+  void remove_track (const std::shared_ptr<Track> &track) noexcept;
+  [[nodiscard]] std::vector<std::shared_ptr<Track>> tracks () const;
+  /// The pad of a track with a reference, or null once it has been released.
+  [[nodiscard]] GstPad *ref_pad (const Track &track) const noexcept;
+  /// The limit of each queue in frames. Before the rate is known there is none.
+  [[nodiscard]] Frames queue_limit () const noexcept
+  {
+    return queue_limit_.load (std::memory_order_relaxed);
+  }
+  /// Works the limit out anew from settings and rate, also for feeders that wait.
+  void update_limits () noexcept;
+
+  // --- formats
+
+  /// The one rate of all tracks, 0 if none has caps yet.
+  [[nodiscard]] int rate_hz () const noexcept { return rate_hz_.load (std::memory_order_acquire); }
+  /// Fixes the rate if it is open. False: the mix runs at another one.
+  bool offer_rate (int rate_hz) noexcept;
+  void set_latest_info (Track &track, const GstAudioInfo &info) noexcept;
+
+  // --- flow; the thread of the flush or the state change, task paused or stopped by it
+
+  /// Ends the task's wait, so that it can be paused.
+  void interrupt () noexcept;
+  /// Forgets the time line; what the tracks have queued is theirs to clear.
+  void restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept;
+  /// Also forgets the formats: READY.
+  void reset () noexcept;
+  void wait_for_chunk_in_progress () noexcept { const std::lock_guard lock {task_}; }
+  void resume () noexcept { shared.readiness.start (); }
+
+  /// The task's function.
+  void iterate () noexcept;
+
+  // --- what it tells; any thread
+
+  [[nodiscard]] GstStructure *stats () const;
+  [[nodiscard]] GstClockTime position () const noexcept
+  {
+    return position_ns_.load (std::memory_order_relaxed);
+  }
+
+private:
+  enum class Verdict { chunk, end, wait, stopped };
+
+  // waiting
+  Verdict wait_for_chunk ();
+  Verdict judge (std::chrono::milliseconds &look_again);
+  bool hold_is_over () noexcept;
+  void recount ();
+  std::chrono::milliseconds relieve (bool hold);
+  bool starved_in_vain ();
+  std::chrono::milliseconds believe_gaps_in_idle ();
+  void starve_missing ();
+  void plan_chunk () noexcept;
+  [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
+
+  // producing
+  void produce ();
+  bool negotiate ();
+  bool decide_pool (GstCaps *caps);
+  void push_stream_start ();
+  void push_segment ();
+  void count_leftovers ();
+  void push_eos ();
+  void stop_with (GstFlowReturn flow);
+  void refuse (GstFlowReturn flow);
+  bool mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end);
+  bool mix_track (Track &track, std::span<float> acc, Frames begin, Frames end);
+  bool mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames, float gain);
+  void adopt_format (Track &track, GstCaps *caps);
+  void report_unconvertible (Track &track);
+  static void consume (Track &track, QueueItem &item, Frames frames) noexcept;
+
+  GstElement *const element_;
+  GstPad *const src_;
+
+  /// The clock of the statistics.
+  [[nodiscard]] static std::uint64_t monotonic_ns () noexcept
+  {
+    return static_cast<std::uint64_t> (
+        std::chrono::steady_clock::now ().time_since_epoch ().count ());
+  }
+
+  mutable std::mutex control_;
+  GstFlowReturn flow_ {GST_FLOW_OK};       // under control_; what the feeders hear
+  std::vector<std::shared_ptr<Track>> tracks_; // under control_, in the order of their indices
+  std::atomic<std::uint64_t> generation_ {1};  // of tracks_
+  std::atomic<int> rate_hz_ {0};
+  std::atomic<Frames> queue_limit_ {0};
+  std::atomic<GstClockTime> position_ns_ {0};
+
+  // --- mix task, under task_, which iterate() holds and restart_timeline() waits for
+  std::recursive_mutex task_; // a flush can come from downstream in the task itself
+  std::vector<std::shared_ptr<Track>> snapshot_;
+  std::uint64_t snapshot_generation_ {0};
+  std::vector<Track *> to_wake_;
+  std::vector<std::thread::id> starving_;
+  std::vector<GstEvent *> pending_events_;
+  std::optional<std::chrono::steady_clock::time_point> hold_ends_;
+  std::optional<std::chrono::steady_clock::time_point> patience_ends_;
+  std::optional<std::chrono::steady_clock::time_point> gap_idle_ends_;
+  std::uint64_t received_before_idle_ {0};
+
+  Frames position_ {0};
+  Frames planned_end_ {0};
+  Frames last_audio_end_ {0}; // of all tracks, as of the last recount
+  std::size_t open_tracks_ {0};
+  std::size_t ended_tracks_ {0};
+  GstClockTime chunk_duration_ {0}; // the setting that the plan was made with
+  std::uint64_t chunk_ {0};         // since the anchor
+  Frames anchor_ {0};
+  bool planned_ {false};
+  bool started_ {false};
+  bool finished_ {false};
+  bool discont_ {true};
+
+  GstAudioInfo out_info_ {};
+  GstAudioInfo mix_info_ {};
+  GstAudioConverter *out_converter_ {nullptr}; // none: the mix goes out as it is
+  GstBufferPool *pool_ {nullptr};
+  Frames pool_frames_ {0};
+  std::vector<float> mix_memory_;     // the sum, where it can't be made in the output buffer
+  std::vector<float> convert_memory_; // one track's piece in the mix's format
+  GstSegment segment_ {};
+  std::uint32_t seqnum_ {0};
+  bool stream_started_ {false};
+  bool segment_pending_ {true};
+  bool negotiated_ {false};
+
+  // --- written by the mix task, read by anybody
+  dsp::DurationHistogram chunk_time_;
+  dsp::OutputRate out_rate_;
+  std::atomic<std::uint64_t> chunks_ {0};
+  std::atomic<std::uint64_t> frames_out_ {0};
+  std::atomic<std::uint64_t> starved_chunks_ {0};
+  std::atomic<std::uint64_t> clipped_samples_ {0};
+};
+
+} // namespace mt::trackmixer

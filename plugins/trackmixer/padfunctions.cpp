@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What arrives at the pads of trackmixer: buffers, events, queries, flushes and seeks.
+#include <algorithm>
+
+#include "gsttrackmixer.hpp"
+#include "gsttrackmixerpad.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
+#define GST_CAT_DEFAULT gst_track_mixer_debug
+
+namespace mt::trackmixer {
+
+namespace {
+
+/// matroskademux announces a gap for every track that is 3 s behind in the file, and again before each
+/// of its buffers until it has caught up. So a gap is not believed before the others are this far
+/// ahead: files with clusters of several seconds would lose what their later tracks hold.
+constexpr GstClockTime kGapPatience = 10 * GST_SECOND;
+
+/// GstAudioConverter crashes from 64 on.
+constexpr int kMaxChannels = 63;
+
+GstElement *element_of (GstObject *parent) noexcept { return GST_ELEMENT (parent); }
+
+// --- what a track brings
+
+bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps)
+{
+  GstAudioInfo info;
+  if (!gst_audio_info_from_caps (&info, caps)) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s: these are no caps of raw audio.", track.name.c_str ()),
+        ("%" GST_PTR_FORMAT, caps));
+    return false;
+  }
+  if (GST_AUDIO_INFO_CHANNELS (&info) > kMaxChannels) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s has %d channels; the limit is %d.", track.name.c_str (),
+            GST_AUDIO_INFO_CHANNELS (&info), kMaxChannels),
+        (nullptr));
+    return false;
+  }
+  if (!state.mixer.offer_rate (GST_AUDIO_INFO_RATE (&info))) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
+         "'audioconvert ! audioresample' before %s.",
+            track.name.c_str (), GST_AUDIO_INFO_RATE (&info), state.mixer.rate_hz (),
+            track.name.c_str ()),
+        ("Where several resamplers start at once, fix the rate with caps behind the mixer too."));
+    return false;
+  }
+  track.feeder_info = info;
+  track.rate_hz.store (GST_AUDIO_INFO_RATE (&info));
+  state.mixer.set_latest_info (track, info);
+  gst_caps_replace (&track.feeder_caps, caps);
+  track.format_pending = true;
+  return true;
+}
+
+/// Puts the format before the audio that has it. Not done by the CAPS event itself: a flush empties the
+/// queue, and caps are sticky, so they would not come again.
+GstFlowReturn push_pending_format (Element &state, Track &track)
+{
+  QueueItem item;
+  item.kind = QueueItem::Kind::format;
+  item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
+  const GstFlowReturn flow = track.queue.push (item, state.mixer.queue_limit ());
+  track.format_pending = flow != GST_FLOW_OK;
+  return flow;
+}
+
+bool accept_segment (GstObject *parent, Track &track, GstEvent *event)
+{
+  const GstSegment *segment = nullptr;
+  gst_event_parse_segment (event, &segment);
+  if (segment->format != GST_FORMAT_TIME || segment->rate != 1.0) {
+    GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
+        ("Track %s: a segment in %s at rate %g can't be mixed, only one in time at rate 1.",
+            track.name.c_str (), gst_format_get_name (segment->format), segment->rate),
+        (nullptr));
+    return false;
+  }
+  gst_segment_copy_into (segment, &track.timeline.segment);
+  track.timeline.expect_discontinuity ();
+  return true;
+}
+
+Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
+{
+  const GstClockTime running_time =
+      GST_CLOCK_TIME_IS_VALID (time)
+          ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
+          : GST_CLOCK_TIME_NONE;
+  return track.timeline.place (running_time, frames, state.mixer.rate_hz (), discont,
+      state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
+      state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
+}
+
+/// The usual case, in which nothing has to be clipped.
+bool lies_within (const GstSegment &segment, GstBuffer *buffer) noexcept
+{
+  const GstClockTime start = GST_BUFFER_PTS (buffer);
+  return GST_CLOCK_TIME_IS_VALID (start) && start >= segment.start &&
+         !GST_CLOCK_TIME_IS_VALID (segment.stop);
+}
+
+std::size_t frames_in (GstBuffer *buffer, gsize bpf) noexcept
+{
+  // Where the samples lie in planes, a clipped buffer keeps its size.
+  if (const GstAudioMeta *meta = gst_buffer_get_audio_meta (buffer))
+    return meta->samples;
+  return gst_buffer_get_size (buffer) / bpf;
+}
+
+/// Cuts a buffer to its segment, at the nearest frames; gst_audio_buffer_clip() truncates times that
+/// are truncated already, and is one frame off. Takes the buffer. Null: nothing is left of it.
+/// `time` is the buffer's time stamp on the way in and out.
+GstBuffer *clip (const GstSegment &segment, GstBuffer *buffer, int rate_hz, gsize bpf,
+    GstClockTime &time) noexcept
+{
+  if (!GST_CLOCK_TIME_IS_VALID (time))
+    return buffer;
+  const auto frames = static_cast<Frames> (frames_in (buffer, bpf));
+  const GstClockTime length = gst_util_uint64_scale (
+      static_cast<guint64> (frames), GST_SECOND, static_cast<guint64> (rate_hz));
+  guint64 from = 0;
+  guint64 to = 0;
+  if (time > G_MAXINT64 ||
+      !gst_segment_clip (&segment, GST_FORMAT_TIME, time, time + length, &from, &to)) {
+    gst_buffer_unref (buffer);
+    return nullptr;
+  }
+  const Frames skipped = std::min (frames, frame_at (from - time, rate_hz));
+  const Frames kept = std::min (frames, frame_at (to - time, rate_hz)) - skipped;
+  time = from;
+  if (kept == frames)
+    return buffer;
+  if (kept <= 0) {
+    gst_buffer_unref (buffer);
+    return nullptr;
+  }
+  return gst_audio_buffer_truncate (buffer, static_cast<gint> (bpf), static_cast<gsize> (skipped),
+      static_cast<gsize> (kept));
+}
+
+void accept_gap (Element &state, Track &track, GstEvent *event)
+{
+  GstClockTime start = GST_CLOCK_TIME_NONE;
+  GstClockTime duration = GST_CLOCK_TIME_NONE;
+  gst_event_parse_gap (event, &start, &duration);
+  const int rate = state.mixer.rate_hz ();
+  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) || rate == 0 ||
+      track.timeline.segment.format != GST_FORMAT_TIME)
+    return; // says nothing about how much of the track is silent
+  guint64 from = start;
+  guint64 to = start + duration;
+  if (!gst_segment_clip (&track.timeline.segment, GST_FORMAT_TIME, from, to, &from, &to))
+    return;
+  // The end from its own time: lengths in frames are rounded, and many short gaps would add that up.
+  const auto end = gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, to);
+  track.queue.note_gap (track.timeline.place_gap (end, rate), frame_at (kGapPatience, rate));
+}
+
+// --- flushes
+
+/// The tracks that a flush with this seqnum has to reach before it is complete.
+template <class Test>
+bool all_flushed (Element &state, std::uint32_t seqnum, Test test)
+{
+  bool any = false;
+  for (const auto &track : state.mixer.tracks ()) {
+    if (track->unseekable_seqnum == seqnum || !track->queue.linked ())
+      continue;
+    if (track->flush_seqnum != seqnum || !test (*track))
+      return false;
+    any = true;
+  }
+  return any;
+}
+
+/// A flush goes downstream once: with the first track for a seek of ours, because its new audio must
+/// not meet the old time line; for any other flush when it has reached every track.
+void forward_flush_start (Element &state, std::uint32_t seqnum)
+{
+  {
+    const std::lock_guard lock {state.flush};
+    if (state.src_flushing || !state.src_active)
+      return;
+    if (seqnum != state.seek_seqnum && !all_flushed (state, seqnum, [] (Track &) { return true; }))
+      return;
+    state.src_flushing = true;
+  }
+  state.mixer.interrupt ();
+  GstEvent *event = gst_event_new_flush_start ();
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (state.src_pad, event);
+  // Or the chunk in progress could take audio that belongs behind the flush.
+  state.mixer.wait_for_chunk_in_progress ();
+}
+
+void start_task (Element &state)
+{
+  gst_pad_start_task (
+      state.src_pad,
+      [] (gpointer mixer) noexcept { static_cast<Mixer *> (mixer)->iterate (); }, &state.mixer,
+      nullptr);
+}
+
+void forward_flush_stop (Element &state, std::uint32_t seqnum)
+{
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  {
+    const std::lock_guard lock {state.flush};
+    if (!state.src_flushing ||
+        !all_flushed (state, seqnum, [] (Track &track) { return track.flush_stopped; }))
+      return;
+    state.src_flushing = false;
+    if (seqnum == state.seek_seqnum)
+      segment = state.seek_segment;
+  }
+  gst_pad_pause_task (state.src_pad);
+  state.mixer.restart_timeline (&segment, seqnum);
+  GstEvent *event = gst_event_new_flush_stop (TRUE);
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (state.src_pad, event);
+  const std::lock_guard lock {state.flush};
+  if (!state.src_active)
+    return; // shut down meanwhile
+  state.mixer.resume ();
+  start_task (state);
+}
+
+void flush_start (Element &state, Track &track, std::uint32_t seqnum)
+{
+  track.queue.set_flushing (true);
+  {
+    const std::lock_guard lock {state.flush};
+    track.flush_seqnum = seqnum;
+    track.flush_stopped = false;
+  }
+  forward_flush_start (state, seqnum);
+}
+
+void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
+{
+  track.queue.clear ();
+  track.timeline.reset ();
+  track.format_pending = track.feeder_caps != nullptr;
+  track.queue.set_flushing (false);
+  {
+    const std::lock_guard lock {state.flush};
+    track.flush_stopped = true;
+    if (track.flush_seqnum != 0)
+      seqnum = track.flush_seqnum; // some send another one with the stop than with the start
+  }
+  forward_flush_stop (state, seqnum);
+}
+
+// --- seeks
+
+bool seek (Element &state, GstObject *parent, GstEvent *event)
+{
+  gdouble rate = 1.0;
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
+  GstSeekType start_type = GST_SEEK_TYPE_NONE;
+  GstSeekType stop_type = GST_SEEK_TYPE_NONE;
+  gint64 start = 0;
+  gint64 stop = 0;
+  gst_event_parse_seek (event, &rate, &format, &flags, &start_type, &start, &stop_type, &stop);
+  if (format != GST_FORMAT_TIME || rate != 1.0 || !(flags & GST_SEEK_FLAG_FLUSH) ||
+      (flags & GST_SEEK_FLAG_SEGMENT)) {
+    GST_WARNING_OBJECT (
+        parent, "refuses %" GST_PTR_FORMAT ": only flushing seeks in time at rate 1", event);
+    return false;
+  }
+  const std::uint32_t seqnum = gst_event_get_seqnum (event);
+  const auto tracks = state.mixer.tracks ();
+  {
+    const std::lock_guard lock {state.flush};
+    if (state.seek_seqnum == seqnum)
+      return true; // the same seek by another way, from an application with several sinks
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    gboolean update = FALSE;
+    if (!gst_segment_do_seek (&segment, rate, GST_FORMAT_TIME, flags, start_type,
+            static_cast<guint64> (start), stop_type, static_cast<guint64> (stop), &update))
+      return false;
+    state.seek_seqnum = seqnum;
+    state.seek_segment = segment;
+  }
+  bool sought = false;
+  for (const auto &track : tracks) {
+    GstPad *pad = state.mixer.ref_pad (*track);
+    if (!pad)
+      continue;
+    bool reached = false;
+    {
+      const std::lock_guard lock {state.flush};
+      reached = track->flush_seqnum == seqnum; // by way of another track of the same demuxer
+    }
+    if (!reached)
+      reached = gst_pad_push_event (pad, gst_event_ref (event));
+    gst_object_unref (pad);
+    if (!reached) {
+      const std::lock_guard lock {state.flush};
+      track->unseekable_seqnum = seqnum;
+    }
+    sought = sought || reached;
+  }
+  if (sought) // the last track to answer may have been one that can't
+    forward_flush_stop (state, seqnum);
+  return sought;
+}
+
+// --- queries
+
+/// Caps that a pad can have: the template's, at the one rate of the mix once it is known.
+GstCaps *possible_caps (Element &state, GstPad *pad, GstCaps *filter)
+{
+  GstCaps *caps = gst_pad_get_pad_template_caps (pad);
+  int rate = state.mixer.rate_hz ();
+  GstCaps *downstream = nullptr;
+  if (rate == 0 && GST_PAD_IS_SINK (pad))
+    downstream = gst_pad_peer_query_caps (state.src_pad, nullptr);
+  if (rate != 0) {
+    caps = gst_caps_make_writable (caps);
+    gst_caps_set_simple (caps, "rate", G_TYPE_INT, rate, nullptr);
+  } else if (downstream && !gst_caps_is_any (downstream) && !gst_caps_is_empty (downstream)) {
+    // Formats and channels are converted here; only the rate has to be what downstream takes.
+    GstCaps *rates = gst_caps_new_empty ();
+    for (guint i = 0; i < gst_caps_get_size (downstream); ++i) {
+      const GValue *value =
+          gst_structure_get_value (gst_caps_get_structure (downstream, i), "rate");
+      GstStructure *s = gst_structure_new_empty ("audio/x-raw");
+      if (value)
+        gst_structure_set_value (s, "rate", value);
+      rates = gst_caps_merge_structure (rates, s);
+    }
+    GstCaps *limited = gst_caps_intersect_full (caps, rates, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref (rates);
+    gst_caps_unref (caps);
+    caps = limited;
+  }
+  if (downstream)
+    gst_caps_unref (downstream);
+  if (filter) {
+    GstCaps *filtered = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref (caps);
+    caps = filtered;
+  }
+  return caps;
+}
+
+void answer_caps (Element &state, GstPad *pad, GstQuery *query)
+{
+  GstCaps *filter = nullptr;
+  gst_query_parse_caps (query, &filter);
+  GstCaps *caps = possible_caps (state, pad, filter);
+  gst_query_set_caps_result (query, caps);
+  gst_caps_unref (caps);
+}
+
+template <class Use>
+void for_each_peer (Element &state, Use use)
+{
+  for (const auto &track : state.mixer.tracks ()) {
+    if (GstPad *pad = state.mixer.ref_pad (*track)) {
+      if (gst_pad_is_linked (pad))
+        use (pad);
+      gst_object_unref (pad);
+    }
+  }
+}
+
+bool answer_latency (Element &state, GstQuery *query)
+{
+  bool live = false;
+  GstClockTime min = 0;
+  GstClockTime max = GST_CLOCK_TIME_NONE;
+  for_each_peer (state, [&] (GstPad *pad) {
+    GstQuery *upstream = gst_query_new_latency ();
+    if (gst_pad_peer_query (pad, upstream)) {
+      gboolean peer_live = FALSE;
+      GstClockTime peer_min = 0;
+      GstClockTime peer_max = GST_CLOCK_TIME_NONE;
+      gst_query_parse_latency (upstream, &peer_live, &peer_min, &peer_max);
+      if (peer_live) {
+        live = true;
+        min = std::max (min, peer_min);
+        max = std::min (max, peer_max); // none is the largest number
+      }
+    }
+    gst_query_unref (upstream);
+  });
+  const auto &settings = state.mixer.settings;
+  min += settings.output_buffer_duration.load ();
+  if (GST_CLOCK_TIME_IS_VALID (max))
+    max += std::max (settings.output_buffer_duration.load (), settings.max_size_time.load ());
+  gst_query_set_latency (query, live, min, max);
+  return true;
+}
+
+bool answer_duration (Element &state, GstQuery *query)
+{
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  gst_query_parse_duration (query, &format, nullptr);
+  if (format != GST_FORMAT_TIME)
+    return false;
+  gint64 longest = -1;
+  bool unknown = false;
+  for_each_peer (state, [&] (GstPad *pad) {
+    gint64 duration = -1;
+    if (gst_pad_peer_query_duration (pad, GST_FORMAT_TIME, &duration) && duration >= 0)
+      longest = std::max (longest, duration);
+    else
+      unknown = true;
+  });
+  if (unknown || longest < 0)
+    return false;
+  gst_query_set_duration (query, GST_FORMAT_TIME, longest);
+  return true;
+}
+
+bool answer_seeking (Element &state, GstQuery *query)
+{
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  gst_query_parse_seeking (query, &format, nullptr, nullptr, nullptr);
+  if (format != GST_FORMAT_TIME)
+    return false;
+  bool seekable = false;
+  gint64 end = -1;
+  for_each_peer (state, [&] (GstPad *pad) {
+    GstQuery *upstream = gst_query_new_seeking (GST_FORMAT_TIME);
+    gboolean peer_seekable = FALSE;
+    gint64 peer_end = -1;
+    if (gst_pad_peer_query (pad, upstream))
+      gst_query_parse_seeking (upstream, nullptr, &peer_seekable, nullptr, &peer_end);
+    seekable = seekable || peer_seekable;
+    end = std::max (end, peer_end);
+    gst_query_unref (upstream);
+  });
+  gst_query_set_seeking (query, GST_FORMAT_TIME, seekable, 0, end);
+  return true;
+}
+
+} // namespace
+
+GstFlowReturn sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer) noexcept
+{
+  Element &state = state_of (parent);
+  Track &track = track_of (pad);
+  const GstAudioInfo &info = track.feeder_info;
+  if (!info.finfo || track.timeline.segment.format != GST_FORMAT_TIME) {
+    gst_buffer_unref (buffer);
+    GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
+        ("Track %s: a buffer came before caps and segment.", track.name.c_str ()), (nullptr));
+    return GST_FLOW_NOT_NEGOTIATED;
+  }
+  const bool discont = GST_BUFFER_IS_DISCONT (buffer);
+  const auto bpf = static_cast<gsize> (GST_AUDIO_INFO_BPF (&info));
+  const gsize came = gst_buffer_get_size (buffer);
+  if (came % bpf != 0) {
+    gst_buffer_unref (buffer);
+    GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
+        ("Track %s: a buffer of %" G_GSIZE_FORMAT " bytes is no whole number of frames of %"
+         G_GSIZE_FORMAT " bytes.",
+            track.name.c_str (), came, bpf),
+        (nullptr));
+    return GST_FLOW_ERROR;
+  }
+  QueueItem item;
+  item.kind = QueueItem::Kind::audio;
+  item.frames = static_cast<Frames> (frames_in (buffer, bpf));
+  const GstSegment &segment = track.timeline.segment;
+  GstClockTime time = GST_BUFFER_PTS (buffer);
+  if (!lies_within (segment, buffer)) {
+    buffer = clip (segment, buffer, GST_AUDIO_INFO_RATE (&info), bpf, time);
+    if (!buffer)
+      return GST_FLOW_OK; // outside the segment
+    item.frames = static_cast<Frames> (frames_in (buffer, bpf));
+  }
+  if (item.frames == 0) {
+    gst_buffer_unref (buffer);
+    return GST_FLOW_OK;
+  }
+  if (track.format_pending) {
+    if (const GstFlowReturn flow = push_pending_format (state, track); flow != GST_FLOW_OK) {
+      gst_buffer_unref (buffer);
+      return flow;
+    }
+  }
+  item.object = GST_MINI_OBJECT_CAST (buffer);
+  item.bytes = static_cast<std::size_t> (item.frames) * bpf;
+  item.start = place (state, track, time, item.frames, discont);
+  return track.queue.push (item, state.mixer.queue_limit ());
+}
+
+gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
+{
+  Element &state = state_of (parent);
+  Track &track = track_of (pad);
+  bool ok = true;
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_FLUSH_START:
+    flush_start (state, track, gst_event_get_seqnum (event));
+    break;
+  case GST_EVENT_FLUSH_STOP:
+    flush_stop (state, track, gst_event_get_seqnum (event));
+    break;
+  case GST_EVENT_STREAM_START:
+    if (track.queue.restart ())
+      track.timeline.expect_discontinuity ();
+    break;
+  case GST_EVENT_CAPS: {
+    GstCaps *caps = nullptr;
+    gst_event_parse_caps (event, &caps);
+    ok = accept_caps (state, parent, track, caps);
+    break;
+  }
+  case GST_EVENT_SEGMENT:
+    ok = accept_segment (parent, track, event);
+    break;
+  case GST_EVENT_GAP:
+    accept_gap (state, track, event);
+    break;
+  case GST_EVENT_EOS:
+    track.queue.set_eos ();
+    break;
+  case GST_EVENT_TAG: // of one track; the mix is another recording
+  case GST_EVENT_TOC:
+  case GST_EVENT_STREAM_COLLECTION:
+  case GST_EVENT_STREAM_GROUP_DONE:
+  case GST_EVENT_INSTANT_RATE_CHANGE:
+    break;
+  case GST_EVENT_CUSTOM_DOWNSTREAM: {
+    QueueItem item;
+    item.kind = QueueItem::Kind::event;
+    item.object = GST_MINI_OBJECT_CAST (event);
+    return track.queue.push (item, state.mixer.queue_limit ()) == GST_FLOW_OK;
+  }
+  default:
+    return gst_pad_event_default (pad, parent, event);
+  }
+  gst_event_unref (event);
+  return ok;
+}
+
+gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
+{
+  Element &state = state_of (parent);
+  switch (GST_QUERY_TYPE (query)) {
+  case GST_QUERY_CAPS:
+    answer_caps (state, pad, query);
+    return TRUE;
+  case GST_QUERY_ACCEPT_CAPS: {
+    // By the template only: a rate that is not the mix's is refused by the CAPS event, which can say why.
+    GstCaps *asked = nullptr;
+    gst_query_parse_accept_caps (query, &asked);
+    GstCaps *all = gst_pad_get_pad_template_caps (pad);
+    gst_query_set_accept_caps_result (query, gst_caps_is_subset (asked, all));
+    gst_caps_unref (all);
+    return TRUE;
+  }
+  case GST_QUERY_ALLOCATION: // any memory will do: buffers are queued by reference
+    return TRUE;
+  case GST_QUERY_DRAIN:
+    return track_of (pad).queue.wait_drained ();
+  default:
+    return gst_pad_query_default (pad, parent, query);
+  }
+}
+
+gboolean sink_activate_mode (
+    GstPad *pad, GstObject *, GstPadMode mode, gboolean active) noexcept
+{
+  if (mode != GST_PAD_MODE_PUSH)
+    return FALSE;
+  Track &track = track_of (pad);
+  track.queue.set_flushing (!active);
+  return TRUE;
+}
+
+gboolean src_activate_mode (
+    GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active) noexcept
+{
+  if (mode != GST_PAD_MODE_PUSH)
+    return FALSE;
+  Element &state = state_of (parent);
+  if (!active) {
+    {
+      const std::lock_guard lock {state.flush};
+      state.src_active = false;
+    }
+    state.mixer.interrupt ();
+    return gst_pad_stop_task (pad);
+  }
+  const std::lock_guard lock {state.flush};
+  state.src_active = true;
+  state.mixer.resume ();
+  start_task (state);
+  return TRUE;
+}
+
+gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
+{
+  if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+    return gst_pad_event_default (pad, parent, event);
+  const bool sought = seek (state_of (parent), parent, event);
+  gst_event_unref (event);
+  return sought;
+}
+
+gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
+{
+  Element &state = state_of (parent);
+  switch (GST_QUERY_TYPE (query)) {
+  case GST_QUERY_CAPS:
+    answer_caps (state, pad, query);
+    return TRUE;
+  case GST_QUERY_LATENCY:
+    return answer_latency (state, query);
+  case GST_QUERY_DURATION:
+    return answer_duration (state, query);
+  case GST_QUERY_SEEKING:
+    return answer_seeking (state, query);
+  case GST_QUERY_POSITION: {
+    GstFormat format = GST_FORMAT_UNDEFINED;
+    gst_query_parse_position (query, &format, nullptr);
+    if (format != GST_FORMAT_TIME)
+      return FALSE;
+    gst_query_set_position (
+        query, GST_FORMAT_TIME, static_cast<gint64> (state.mixer.position ()));
+    return TRUE;
+  }
+  default:
+    return gst_pad_query_default (pad, parent, query);
+  }
+}
+
+} // namespace mt::trackmixer

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Placing buffers in time, and what a track holds for the mix.
+#include "track.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace mt::trackmixer {
+
+Frames frame_at (GstClockTime time, int rate_hz) noexcept
+{
+  return static_cast<Frames> (
+      gst_util_uint64_scale_round (time, static_cast<guint64> (rate_hz), GST_SECOND));
+}
+
+Frames TrackTimeline::place (GstClockTime running_time, Frames frames, int rate_hz, bool discont,
+    GstClockTime threshold, GstClockTime discont_wait) noexcept
+{
+  const bool after_gap = std::exchange (gap_pending_, false);
+  Frames start = expected_;
+  if (GST_CLOCK_TIME_IS_VALID (running_time)) {
+    const Frames stamped = frame_at (running_time, rate_hz);
+    if (after_gap && (before_gap_ == kUnknown ||
+                         std::abs (stamped - before_gap_) < std::abs (stamped - expected_)))
+      start = expected_ = before_gap_;
+    bool resync = expected_ == kUnknown || discont;
+    if (!resync) {
+      const auto within_threshold = [&] {
+        return std::abs (stamped - expected_) <=
+               static_cast<Frames> (gst_util_uint64_scale_round (
+                   threshold, static_cast<guint64> (rate_hz), GST_SECOND));
+      };
+      if (stamped == expected_ || within_threshold ()) {
+        apart_since_ = GST_CLOCK_TIME_NONE;
+      } else if (!GST_CLOCK_TIME_IS_VALID (apart_since_)) {
+        apart_since_ = running_time;
+        resync = discont_wait == 0 || after_gap;
+      } else {
+        resync = running_time < apart_since_ || running_time - apart_since_ >= discont_wait;
+      }
+    }
+    if (resync) {
+      start = stamped;
+      apart_since_ = GST_CLOCK_TIME_NONE;
+    }
+  }
+  if (start == kUnknown)
+    start = 0;
+  expected_ = start + frames;
+  return start;
+}
+
+Frames TrackTimeline::place_gap (GstClockTime end_running_time, int rate_hz) noexcept
+{
+  if (!std::exchange (gap_pending_, true))
+    before_gap_ = expected_;
+  expected_ = frame_at (end_running_time, rate_hz);
+  return expected_;
+}
+
+MixInput::~MixInput ()
+{
+  unmap ();
+  for (auto &item : held)
+    item.drop ();
+  if (converter)
+    gst_audio_converter_free (converter);
+}
+
+void MixInput::forget (std::vector<QueueItem> &items) noexcept
+{
+  unmap ();
+  for (auto &item : items) {
+    if (item.kind == QueueItem::Kind::audio)
+      bump (frames_dropped, static_cast<std::uint64_t> (item.frames));
+    item.drop ();
+  }
+  items.clear ();
+}
+
+void MixInput::unmap () noexcept
+{
+  if (mapped)
+    gst_audio_buffer_unmap (&map);
+  mapped = nullptr;
+}
+
+} // namespace mt::trackmixer

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Everything about one track that must outlive its pad while the mix still holds it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gst/audio/audio.h>
+#include <gst/gst.h>
+
+#include "trackqueue.hpp"
+
+namespace mt::trackmixer {
+
+/// Settings. Any thread writes, the mix task reads once a chunk.
+struct TrackSettings {
+  std::atomic<double> volume {1.0}; // linear gain, 0 to 10
+  std::atomic<bool> mute {false};
+};
+
+/// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated once
+/// more it would be one frame early.
+Frames frame_at (GstClockTime time, int rate_hz) noexcept;
+
+/// Places buffers on the mix's time line by their running time.
+///
+/// Time stamps jitter (Matroska's count milliseconds), so a buffer that comes within the threshold of
+/// where the last one ended is placed there, and one that does not is only believed once the
+/// difference has lasted for `discont_wait`, as in GstAudioAggregator.
+///
+/// Threads  the feeder, with the pad's stream lock.
+class TrackTimeline {
+public:
+  TrackTimeline () noexcept { reset (); }
+
+  /// Forgets position and segment, as after a flush.
+  void reset () noexcept
+  {
+    gst_segment_init (&segment, GST_FORMAT_UNDEFINED);
+    expect_discontinuity ();
+    apart_since_ = GST_CLOCK_TIME_NONE;
+  }
+  void expect_discontinuity () noexcept
+  {
+    expected_ = kUnknown;
+    gap_pending_ = false;
+  }
+
+  /// Where the buffer begins.
+  Frames place (GstClockTime running_time, Frames frames, int rate_hz, bool discont,
+      GstClockTime threshold, GstClockTime discont_wait) noexcept;
+
+  /// A gap up to this time is announced. Returns where it ends. The audio that follows is placed
+  /// at the end of the gap or, if that is nearer to its time stamp, where the gap began: demuxers
+  /// announce gaps for tracks that are only late.
+  Frames place_gap (GstClockTime end_running_time, int rate_hz) noexcept;
+
+  GstSegment segment;
+
+private:
+  static constexpr Frames kUnknown = INT64_MIN;
+  Frames expected_ {kUnknown};
+  Frames before_gap_ {kUnknown}; // what was expected before the gaps that are pending
+  bool gap_pending_ {false};
+  GstClockTime apart_since_ {GST_CLOCK_TIME_NONE};
+};
+
+/// Adds to a counter that has one writer and any readers.
+inline void bump (std::atomic<std::uint64_t> &counter, std::uint64_t by) noexcept
+{
+  counter.store (counter.load (std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+/// What the mix task keeps of a track between two chunks. Mix task only, but for the counts.
+struct MixInput {
+  ~MixInput ();
+  void unmap () noexcept;
+
+  void forget (std::vector<QueueItem> &items) noexcept; // unmaps, counts and drops them
+
+  std::vector<QueueItem> flushed;      // held when the track was flushed
+  std::vector<QueueItem> held;         // taken from the queue, the first may be half used
+  GstBuffer *mapped {nullptr};         // the buffer of `map`; owned by `held`
+  GstAudioBuffer map {};
+  GstAudioInfo format {};              // of the audio in `held`
+  GstAudioConverter *converter {nullptr}; // none: the samples are mixed as they are
+  bool unconvertible {false};
+  bool warned {false}; // of this episode of starving
+  std::uint64_t received_before_wait {0};
+
+  // Written by the mix task alone, read by anybody.
+  std::atomic<std::uint64_t> frames_mixed {0};
+  std::atomic<std::uint64_t> frames_late {0};    // came after the mix had passed their time
+  std::atomic<std::uint64_t> frames_dropped {0}; // could not be converted or mapped
+  std::atomic<std::uint64_t> frames_silence {0}; // of the mix, where this track had nothing
+};
+
+/// One track. Shared by its pad and by the mix task.
+struct Track {
+  Track (std::shared_ptr<MixerShared> mixer_shared, std::string pad_name, unsigned pad_index)
+      : name {std::move (pad_name)}, index {pad_index}, shared {std::move (mixer_shared)},
+        queue {*shared}
+  {
+  }
+  ~Track () { gst_clear_caps (&feeder_caps); }
+  Track (const Track &) = delete;
+  Track &operator= (const Track &) = delete;
+
+  const std::string name; // of the pad, for messages
+  const unsigned index;
+  const std::shared_ptr<MixerShared> shared; // a pad can outlive its element
+  TrackSettings settings;
+  TrackQueue queue;
+  TrackTimeline timeline;      // feeder
+  GstAudioInfo feeder_info {}; // feeder: of the audio that comes in
+  GstCaps *feeder_caps {nullptr}; // feeder: the last ones
+  bool format_pending {false};    // feeder: they have to be queued before the next audio
+  std::atomic<int> rate_hz {0}; // of feeder_info
+  MixInput mix;
+
+  // Under the element's control lock.
+  GstAudioInfo latest_info {}; // finfo is null until the first caps
+  GstPad *pad {nullptr};
+  std::uint32_t flush_seqnum {0}; // of the flush in progress
+  bool flush_stopped {false};
+  std::uint32_t unseekable_seqnum {0}; // this seek failed on this pad
+};
+
+} // namespace mt::trackmixer

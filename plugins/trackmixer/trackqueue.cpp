@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The queue of one track.
+#include "trackqueue.hpp"
+
+#include <algorithm>
+
+namespace mt::trackmixer {
+
+namespace {
+constexpr std::size_t kFirstCapacity = 64; // items; about 1 s of small buffers
+} // namespace
+
+TrackQueue::~TrackQueue () { clear (); }
+
+void TrackQueue::append (const QueueItem &item)
+{
+  if (count_ == ring_.size ()) {
+    std::vector<QueueItem> larger (std::max (kFirstCapacity, 2 * ring_.size ()));
+    for (std::size_t i = 0; i < count_; ++i)
+      larger[i] = ring_[(head_ + i) & (ring_.size () - 1)];
+    ring_ = std::move (larger);
+    head_ = 0;
+  }
+  ring_[(head_ + count_++) & (ring_.size () - 1)] = item;
+}
+
+QueueItem TrackQueue::pop_front () noexcept
+{
+  const QueueItem item = ring_[head_];
+  head_ = (head_ + 1) & (ring_.size () - 1);
+  --count_;
+  queued_frames_ -= item.frames;
+  queued_bytes_ -= item.bytes;
+  queued_buffers_ -= item.kind == QueueItem::Kind::audio;
+  if (item.bytes)
+    shared_.queued_bytes.fetch_sub (item.bytes, std::memory_order_relaxed);
+  return item;
+}
+
+bool TrackQueue::is_ready () const noexcept
+{
+  return retired_ || eos_ || starved_ || !linked_ || end_ >= need_end_ ||
+         believed_gap_ >= need_end_;
+}
+
+bool TrackQueue::is_full () noexcept
+{
+  full_in_bytes_ = false;
+  if (!is_ready ())
+    return false;
+  if (queued_frames_ + held_frames_ >= std::max (limit_, grown_limit_))
+    return true;
+  full_in_bytes_ = shared_.queued_bytes.load (std::memory_order_relaxed) >=
+                   shared_.max_total_bytes.load (std::memory_order_relaxed);
+  return full_in_bytes_;
+}
+
+/// Brings this track's share of the readiness count up to date. True: wake the mix task.
+bool TrackQueue::update_missing () noexcept
+{
+  const bool missing = !is_ready ();
+  if (missing == counted_missing_)
+    return false;
+  counted_missing_ = missing;
+  if (!missing)
+    return shared_.readiness.remove_missing ();
+  shared_.readiness.add_missing ();
+  if (drain_waiting_) // every whole chunk has been taken
+    release_feeder ();
+  return false;
+}
+
+void TrackQueue::release_feeder () noexcept
+{
+  feeder_waiting_ = false;
+  drain_waiting_ = false;
+  cond_.notify_all ();
+}
+
+GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
+{
+  bool wake = false;
+  {
+    std::unique_lock lock {mutex_};
+    feeder_ = std::this_thread::get_id ();
+    ++received_;
+    limit_ = limit;
+    while (!flushing_ && flow_ == GST_FLOW_OK && item.occupies_time () && is_full ()) {
+      feeder_waiting_ = true;
+      const auto since = std::chrono::steady_clock::now ();
+      lock.unlock ();
+      shared_.readiness.feeder_blocks (std::this_thread::get_id ());
+      lock.lock ();
+      cond_.wait (
+          lock, [this] { return !feeder_waiting_ || flushing_ || flow_ != GST_FLOW_OK; });
+      feeder_waiting_ = false;
+      counts_.feeder_wait_ns += static_cast<std::uint64_t> (
+          std::chrono::nanoseconds (std::chrono::steady_clock::now () - since).count ());
+    }
+    if (flushing_ || flow_ != GST_FLOW_OK) {
+      const GstFlowReturn flow = flushing_ ? GST_FLOW_FLUSHING : flow_;
+      lock.unlock ();
+      item.drop ();
+      return flow;
+    }
+    append (item);
+    queued_frames_ += item.frames;
+    queued_bytes_ += item.bytes;
+    queued_buffers_ += item.kind == QueueItem::Kind::audio;
+    if (item.bytes)
+      shared_.queued_bytes.fetch_add (item.bytes, std::memory_order_relaxed);
+    if (item.kind == QueueItem::Kind::audio)
+      counts_.frames_in += static_cast<std::uint64_t> (item.frames);
+    if (item.occupies_time ()) {
+      end_ = std::max (end_, item.end ());
+      starved_ = false; // the mix waits for it again, also where it is late
+      if (item.start < gap_end_)
+        gap_end_ = believed_gap_ = kNever;
+    }
+    if (!linked_) // data can come before the pad's signal that it is linked
+      shared_.readiness.flag_recheck ();
+    linked_ = true;
+    wake = update_missing ();
+  }
+  if (wake)
+    shared_.readiness.wake_ready ();
+  return GST_FLOW_OK;
+}
+
+void TrackQueue::note_gap (Frames end, Frames patience) noexcept
+{
+  bool wake = false;
+  bool look = false;
+  {
+    const std::lock_guard lock {mutex_};
+    if (flushing_)
+      return;
+    feeder_ = std::this_thread::get_id ();
+    ++received_;
+    if (!linked_)
+      shared_.readiness.flag_recheck ();
+    linked_ = true;
+    look = counted_missing_ && gap_end_ < need_end_ && end >= need_end_;
+    gap_end_ = end;
+    believed_gap_ = std::max (believed_gap_, end - patience);
+    wake = update_missing ();
+  }
+  if (wake)
+    shared_.readiness.wake_ready ();
+  else if (look)
+    shared_.readiness.recheck ();
+}
+
+void TrackQueue::set_eos () noexcept
+{
+  {
+    const std::lock_guard lock {mutex_};
+    feeder_ = std::this_thread::get_id ();
+    eos_ = true;
+    end_ = std::max (end_, gap_end_); // silence at the end belongs to the track
+    shared_.readiness.flag_recheck (); // the mix may end here
+    (void) update_missing ();
+  }
+  shared_.readiness.wake ();
+}
+
+bool TrackQueue::restart () noexcept
+{
+  const std::lock_guard lock {mutex_};
+  feeder_ = std::this_thread::get_id ();
+  const bool ended = eos_;
+  eos_ = false;
+  shared_.readiness.flag_recheck ();
+  return ended;
+}
+
+bool TrackQueue::wait_drained () noexcept
+{
+  std::unique_lock lock {mutex_};
+  feeder_ = std::this_thread::get_id ();
+  drain_refused_ = false;
+  while (!flushing_ && flow_ == GST_FLOW_OK && is_ready () && end_ != kNever && !eos_) {
+    drain_waiting_ = true;
+    lock.unlock ();
+    shared_.readiness.feeder_blocks (std::this_thread::get_id ());
+    lock.lock ();
+    cond_.wait (lock, [this] { return !drain_waiting_ || flushing_ || flow_ != GST_FLOW_OK; });
+    drain_waiting_ = false;
+    if (drain_refused_)
+      return false;
+  }
+  return !flushing_ && flow_ == GST_FLOW_OK;
+}
+
+void TrackQueue::set_flushing (bool flushing) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  flushing_ = flushing;
+  cond_.notify_all ();
+}
+
+void TrackQueue::clear () noexcept
+{
+  std::vector<QueueItem> thrown_away;
+  {
+    const std::lock_guard lock {mutex_};
+    while (count_ > 0) {
+      thrown_away.push_back (pop_front ());
+      if (thrown_away.back ().kind == QueueItem::Kind::audio)
+        counts_.frames_flushed += static_cast<std::uint64_t> (thrown_away.back ().frames);
+    }
+    held_frames_ = 0;
+    cleared_ = true;
+    end_ = taken_end_ = gap_end_ = believed_gap_ = kNever;
+    last_taken_frames_ = 0;
+    grown_limit_ = 0;
+    eos_ = false;
+    starved_ = false;
+    feeder_ = {};
+    shared_.readiness.flag_recheck ();
+    (void) update_missing ();
+  }
+  for (auto &item : thrown_away)
+    item.drop ();
+  shared_.readiness.wake ();
+}
+
+void TrackQueue::set_linked (bool linked) noexcept
+{
+  {
+    const std::lock_guard lock {mutex_};
+    linked_ = linked;
+    shared_.readiness.flag_recheck ();
+    (void) update_missing ();
+  }
+  shared_.readiness.wake ();
+}
+
+void TrackQueue::retire () noexcept
+{
+  {
+    const std::lock_guard lock {mutex_};
+    retired_ = true;
+    shared_.readiness.flag_recheck ();
+    flushing_ = true;
+    (void) update_missing ();
+    cond_.notify_all ();
+  }
+  shared_.readiness.wake ();
+}
+
+void TrackQueue::set_limit (Frames limit) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  limit_ = limit;
+  if (feeder_waiting_)
+    release_feeder ();
+}
+
+void TrackQueue::set_flow (GstFlowReturn flow) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  flow_ = flow;
+  cond_.notify_all ();
+}
+
+TrackLevel TrackQueue::level () const noexcept
+{
+  const std::lock_guard lock {mutex_};
+  return {queued_frames_ + held_frames_, limit_, queued_bytes_, queued_buffers_};
+}
+
+QueueCounts TrackQueue::counts () const noexcept
+{
+  const std::lock_guard lock {mutex_};
+  return counts_;
+}
+
+bool TrackQueue::linked () const noexcept
+{
+  const std::lock_guard lock {mutex_};
+  return linked_;
+}
+
+TrackQueue::Judgement TrackQueue::judge () const noexcept
+{
+  const std::lock_guard lock {mutex_};
+  return {linked_, eos_, counted_missing_, gap_end_ >= need_end_,
+      feeder_waiting_ || drain_waiting_, end_, feeder_, received_};
+}
+
+bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held,
+    std::vector<QueueItem> &flushed) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  if (cleared_)
+    flushed.swap (held);
+  cleared_ = false;
+  // Below the cap again: the others can grow, so there is reason to wait.
+  if (shared_.queued_bytes.load (std::memory_order_relaxed) <
+      shared_.max_total_bytes.load (std::memory_order_relaxed))
+    starved_ = false;
+  while (count_ > 0 && (taken_end_ < end || !ring_[head_].occupies_time ())) {
+    held.push_back (pop_front ());
+    if (held.back ().occupies_time ()) {
+      taken_end_ = std::max (taken_end_, held.back ().end ());
+      last_taken_frames_ = held.back ().frames;
+    }
+  }
+  // What is held beyond the chunk is at most the rest of the last item.
+  held_frames_ = std::clamp<Frames> (taken_end_ - end, 0, last_taken_frames_);
+  need_end_ = next_end;
+  (void) update_missing (); // the mix task holds the guard: this is never the last
+
+  const Frames level = queued_frames_ + held_frames_;
+  if (level <= limit_)
+    grown_limit_ = 0;
+  if (!feeder_waiting_)
+    return false;
+  const auto cap = shared_.max_total_bytes.load (std::memory_order_relaxed);
+  const bool below_cap = shared_.queued_bytes.load (std::memory_order_relaxed) < cap - cap / 8;
+  const bool room = full_in_bytes_ ? below_cap && level < limit_ : level <= limit_ / 2;
+  if (!room && is_ready ())
+    return false;
+  feeder_waiting_ = false;
+  return true;
+}
+
+void TrackQueue::update_need (Frames end) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  need_end_ = end;
+  (void) update_missing ();
+  if (feeder_waiting_ && !is_ready ())
+    release_feeder ();
+}
+
+bool TrackQueue::grow (bool doubled) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  if (drain_waiting_) {
+    drain_refused_ = true;
+    release_feeder ();
+    return true;
+  }
+  if (!feeder_waiting_)
+    return false;
+  if (shared_.queued_bytes.load (std::memory_order_relaxed) >=
+      shared_.max_total_bytes.load (std::memory_order_relaxed))
+    return false;
+  const Frames level = queued_frames_ + held_frames_;
+  const Frames limit = std::max (limit_, grown_limit_);
+  grown_limit_ = std::max (level, doubled ? 2 * limit : limit) + (doubled ? 0 : limit_);
+  ++counts_.growths;
+  release_feeder ();
+  return true;
+}
+
+void TrackQueue::believe_gap () noexcept
+{
+  const std::lock_guard lock {mutex_};
+  believed_gap_ = gap_end_;
+  (void) update_missing ();
+}
+
+void TrackQueue::starve () noexcept
+{
+  const std::lock_guard lock {mutex_};
+  starved_ = true;
+  (void) update_missing ();
+}
+
+} // namespace mt::trackmixer

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The queue of one track: what its feeder has delivered and the mix has not yet taken.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <gst/audio/audio.h>
+#include <gst/gst.h>
+
+#include "readiness.hpp"
+
+namespace mt::trackmixer {
+
+/// A position or length on the mix's time line, in frames at the mix's rate; 0 is running time 0.
+using Frames = std::int64_t;
+
+/// One entry of a queue, in the order of arrival. Owns one reference to `object`.
+struct QueueItem {
+  enum class Kind : std::uint8_t {
+    audio,  // object is a GstBuffer
+    format, // object is the GstCaps of the audio that follows
+    event,  // object is a serialized GstEvent to send on at this point of the mix
+  };
+  Kind kind {Kind::audio};
+  GstMiniObject *object {nullptr};
+  Frames start {0};
+  Frames frames {0};
+  std::size_t bytes {0};
+
+  [[nodiscard]] bool occupies_time () const noexcept { return kind == Kind::audio; }
+  [[nodiscard]] Frames end () const noexcept { return start + frames; }
+  void drop () noexcept
+  {
+    if (object)
+      gst_mini_object_unref (object);
+    object = nullptr;
+  }
+};
+
+/// What all tracks of one mixer share.
+struct MixerShared {
+  Readiness readiness;
+  std::atomic<std::uint64_t> queued_bytes {0};
+  std::atomic<std::uint64_t> max_total_bytes {0};
+};
+
+/// Counts of a queue since it was made.
+struct QueueCounts {
+  std::uint64_t frames_in {0};
+  std::uint64_t frames_flushed {0};
+  std::uint64_t growths {0};
+  std::uint64_t feeder_wait_ns {0}; // time its feeder waited for space
+};
+
+/// How full a queue is.
+struct TrackLevel {
+  Frames frames {0};
+  Frames limit {0}; // as set; a queue that has grown may hold more
+  std::size_t bytes {0};
+  std::size_t buffers {0};
+};
+
+/// A bounded FIFO with one feeder and the mix task as its reader.
+///
+/// Full means: at least `limit` frames, or all tracks together at the cap on bytes. The feeder of a
+/// full queue waits until half of the limit is left, so that it is woken seldom and delivers much.
+/// A queue that the next chunk waits for is never full. Nothing is dropped.
+///
+/// Threads  feeder: push(), push_gap(), … with the pad's stream lock. Mix task: take(), update_need(),
+///          grow(), starve(). Any: the rest.
+/// Locks    one mutex for each queue, and no other lock is taken while it is held.
+class TrackQueue {
+public:
+  explicit TrackQueue (MixerShared &shared) noexcept : shared_ {shared} {}
+  ~TrackQueue ();
+  TrackQueue (const TrackQueue &) = delete;
+  TrackQueue &operator= (const TrackQueue &) = delete;
+
+  // --- feeder
+
+  /// Queues an item, waiting while the queue is full. Takes the item whatever it returns.
+  GstFlowReturn push (QueueItem item, Frames limit) noexcept;
+  /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the same
+  /// is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
+  void note_gap (Frames end, Frames patience) noexcept;
+  void set_eos () noexcept;
+  /// Audio follows again after EOS. True if the track had ended.
+  bool restart () noexcept;
+  /// Waits until the mix has taken every whole chunk, for a DRAIN query. False if it could not wait:
+  /// a flush, or another track starves for what this thread would bring next.
+  bool wait_drained () noexcept;
+
+  // --- any thread
+
+  /// While flushing, the feeder does not wait and push() returns FLUSHING.
+  void set_flushing (bool flushing) noexcept;
+  /// Throws away what is queued and the end of the stream with it.
+  void clear () noexcept;
+  /// A track with no peer is not waited for.
+  void set_linked (bool linked) noexcept;
+  /// For good: the pad is gone. The mix no longer waits for this track.
+  void retire () noexcept;
+  /// The limit has been set anew: a waiting feeder looks again.
+  void set_limit (Frames limit) noexcept;
+  /// What push() returns until it is set again: the flow of the mixer's source pad.
+  void set_flow (GstFlowReturn flow) noexcept;
+  [[nodiscard]] TrackLevel level () const noexcept;
+  [[nodiscard]] QueueCounts counts () const noexcept;
+  [[nodiscard]] bool linked () const noexcept;
+
+  // --- mix task
+
+  /// What the mix task has to know of a track before it waits.
+  struct Judgement {
+    bool linked;
+    bool ended;             // at EOS
+    bool missing;           // the next chunk waits for this track
+    bool in_gap;            // a GAP event says that the next chunk has nothing of it
+    bool blocked;           // its feeder waits
+    Frames end;             // of the last audio queued
+    std::thread::id feeder; // the default id: unknown
+    std::uint64_t received; // items, ever
+  };
+  [[nodiscard]] Judgement judge () const noexcept;
+
+  /// Moves to `flushed` what was held before clear().
+  /// Moves to `held` what belongs before `end`, and says what the chunk after that needs. Returns
+  /// true if the feeder has to be woken: call notify() later.
+  bool take (Frames end, Frames next_end, std::vector<QueueItem> &held,
+      std::vector<QueueItem> &flushed) noexcept;
+  /// States anew where the next chunk ends.
+  void update_need (Frames end) noexcept;
+  void notify () noexcept { cond_.notify_all (); }
+  /// Lets a blocked feeder go on: `doubled`, or by one more limit. False if it was not blocked, or if
+  /// the cap on bytes forbids.
+  bool grow (bool doubled) noexcept;
+  /// Mixes silence for this track until something arrives.
+  void starve () noexcept;
+  /// Believes the last GAP event.
+  void believe_gap () noexcept;
+
+private:
+  [[nodiscard]] bool is_ready () const noexcept;
+  [[nodiscard]] bool is_full () noexcept;
+  [[nodiscard]] bool update_missing () noexcept;
+  void append (const QueueItem &item);
+  QueueItem pop_front () noexcept;
+  void release_feeder () noexcept;
+
+  MixerShared &shared_;
+  mutable std::mutex mutex_;
+  std::condition_variable cond_; // the feeder waits on it
+
+  std::vector<QueueItem> ring_; // a power of two; grows on the feeder's thread
+  std::size_t head_ {0};
+  std::size_t count_ {0};
+
+  Frames queued_frames_ {0};
+  Frames held_frames_ {0}; // taken by the mix task and not mixed yet
+  std::size_t queued_bytes_ {0};
+  std::size_t queued_buffers_ {0};
+  Frames end_ {kNever};          // of the last audio queued
+  Frames gap_end_ {kNever};      // of the last GAP event, if no audio has contradicted it
+  Frames believed_gap_ {kNever}; // up to here the mix does not wait for this track
+  Frames taken_end_ {kNever};
+  Frames last_taken_frames_ {0};
+  Frames need_end_ {0}; // the next chunk ends here
+  Frames limit_ {0};
+  Frames grown_limit_ {0};
+  GstFlowReturn flow_ {GST_FLOW_OK};
+  std::thread::id feeder_;
+  std::uint64_t received_ {0};
+
+  bool counted_missing_ {false};
+  bool flushing_ {true};
+  bool linked_ {false};
+  bool retired_ {false};
+  bool cleared_ {false}; // since the last take()
+  bool eos_ {false};
+  bool starved_ {false};
+  bool feeder_waiting_ {false};
+  bool drain_waiting_ {false};
+  bool drain_refused_ {false};
+  bool full_in_bytes_ {false};
+  QueueCounts counts_;
+
+  static constexpr Frames kNever = INT64_MIN / 2;
+};
+
+} // namespace mt::trackmixer

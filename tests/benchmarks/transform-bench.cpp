@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What transform_length() chooses against every other length it could have chosen, and against the
+// next power of two. Prints the table of docs/decisions/0003-fft-length.md; takes some minutes.
+#include "dsp/fft.hpp"
+#include "dsp/spectrum.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <limits>
+#include <map>
+#include <vector>
+
+using namespace mt::dsp;
+
+namespace {
+
+constexpr std::size_t kBlocks[] = {
+    128, 240, 441, 480, 882, 960, 1200, 1920, 2400, 4410, 4800, 9600};
+constexpr std::size_t kPartitions[] = {4, 20, 50, 200};
+constexpr int kRepeats = 30;
+
+/// The shortest of many timings of `work`, in ns: what is not this program only adds.
+template <class Function>
+double shortest_ns (int calls, Function &&work)
+{
+  using Clock = std::chrono::steady_clock;
+  double best = std::numeric_limits<double>::infinity ();
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    const auto begin = Clock::now ();
+    for (int call = 0; call < calls; ++call)
+      work ();
+    const std::chrono::duration<double, std::nano> taken = Clock::now () - begin;
+    best = std::min (best, taken.count () / calls);
+  }
+  return best;
+}
+
+int calls_for (std::size_t work)
+{
+  return static_cast<int> (std::max<std::size_t> (1, 200000 / work));
+}
+
+double pair_ns (std::size_t length)
+{
+  static std::map<std::size_t, double> known;
+  const auto found = known.find (length);
+  if (found != known.end ())
+    return found->second;
+  OddTransform transform {length, length, Planning::measure};
+  AlignedVector<float> window (2 * length), out (length);
+  for (std::size_t n = 0; n < window.size (); ++n)
+    window[n] = static_cast<float> (n % 17) - 8.0f;
+  const double ns = shortest_ns (calls_for (length), [&] {
+    transform.forward (window);
+    transform.inverse (out);
+  });
+  return known[length] = ns;
+}
+
+/// One bin of one partition.
+double product_ns ()
+{
+  constexpr std::size_t kBins = 512, kSlots = 50;
+  const TiledSpectra ir {kBins, kSlots}, history {kBins, kSlots};
+  AlignedVector<std::complex<float>> sum (kBins);
+  const SlotRun all {0, 0, kSlots};
+  const double ns = shortest_ns (calls_for (kBins * kSlots), [&] {
+    multiply_accumulate (ir, history, {&all, 1}, {}, sum);
+  });
+  return ns / (kBins * kSlots);
+}
+
+std::vector<std::size_t> candidates (std::size_t block)
+{
+  std::vector<std::size_t> lengths;
+  const std::size_t largest = std::bit_ceil (block);
+  for (std::size_t length = (block + 15) / 16 * 16; length <= largest; length += 16) {
+    std::size_t rest = length;
+    for (const std::size_t prime : {2, 3, 5}) {
+      while (rest % prime == 0)
+        rest /= prime;
+    }
+    if (rest == 1)
+      lengths.push_back (length);
+  }
+  return lengths;
+}
+
+} // namespace
+
+int main ()
+{
+  const double product = product_ns ();
+  std::printf ("multiply-accumulate: %.3f ns a bin and partition\n\n", product);
+  std::printf ("| block | partitions | chosen | µs | fastest | µs | power of two | µs |\n"
+               "|---|---|---|---|---|---|---|---|\n");
+  for (const std::size_t block : kBlocks) {
+    for (const std::size_t partitions : kPartitions) {
+      const auto cost_us = [&] (std::size_t length) {
+        const auto bins = static_cast<double> ((length + kTileBins - 1) / kTileBins * kTileBins);
+        return (pair_ns (length) + product * bins * static_cast<double> (partitions)) / 1000.0;
+      };
+      const auto lengths = candidates (block);
+      const std::size_t fastest = *std::min_element (lengths.begin (), lengths.end (),
+          [&] (std::size_t a, std::size_t b) { return cost_us (a) < cost_us (b); });
+      const std::size_t chosen = transform_length (block, partitions);
+      const std::size_t power = std::bit_ceil (block);
+      std::printf ("| %zu | %zu | %zu | %.2f | %zu | %.2f | %zu | %.2f |\n", block, partitions,
+          chosen, cost_us (chosen), fastest, cost_us (fastest), power, cost_us (power));
+      std::fflush (stdout);
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// process() and reset() never allocate. A program of its own, because it replaces malloc.
+#include "dsp/convolver.hpp"
+
+#include <cstdlib>
+#include <limits>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "allocationcount.hpp"
+
+#include <check.h>
+
+using namespace mt::dsp;
+
+START_TEST (test_the_count_counts)
+  {
+    ck_assert_uint_gt (mt::test::allocations_in ([] {
+      const std::vector<float> some (1000);
+      ck_assert (some.data () != nullptr);
+    }),
+        0);
+    ck_assert_uint_gt (
+        mt::test::allocations_in ([] { ck_assert (AlignedVector<float> (1000).size () == 1000); }),
+        0);
+#ifdef MT_COUNTS_MALLOC
+    ck_assert_uint_gt (mt::test::allocations_in ([] {
+      void *volatile memory = std::malloc (1000);
+      std::free (memory);
+    }),
+        0);
+#endif
+    ck_assert_uint_eq (mt::test::allocations_in ([] {}), 0);
+  }
+END_TEST
+
+START_TEST (test_process_does_not_allocate)
+  {
+    const auto channels = static_cast<std::size_t> (_i);
+    std::mt19937 random {1};
+    std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
+    Impulse ir {std::vector<float> (2000 * channels), channels};
+    for (float &tap : ir.samples)
+      tap = uniform (random);
+    std::vector<float> io (10007 * channels);
+    for (const std::size_t latency : {0, 200, 239}) {
+      // The first call counts as well: nothing is left for it to set up.
+      Convolver convolver {{channels, 240, latency, Planning::estimate}, ir};
+      for (int call = 0; call < 60; ++call) {
+        for (float &sample : io)
+          sample = uniform (random);
+        if (call % 10 == 5)
+          io[channels * 3] = std::numeric_limits<float>::infinity ();
+        const std::size_t frames = call % 2 ? 1 + random () % 10007 : 240;
+        const auto part = std::span {io}.first (frames * channels);
+        ck_assert_uint_eq (mt::test::allocations_in ([&] {
+          convolver.process (part, {1.0f, 0.5f}, {0.5f, 1.0f});
+          if (call % 20 == 19)
+            convolver.reset ();
+        }),
+            0);
+      }
+    }
+  }
+END_TEST
+
+int main ()
+{
+  Suite *suite = suite_create ("convolver-allocation");
+  TCase *test_case = tcase_create ("allocation");
+  tcase_add_test (test_case, test_the_count_counts);
+  tcase_add_loop_test (test_case, test_process_does_not_allocate, 1, 4);
+  suite_add_tcase (suite, test_case);
+  SRunner *runner = srunner_create (suite);
+  srunner_run_all (runner, CK_NORMAL);
+  const int failures = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

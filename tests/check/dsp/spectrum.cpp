@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Tiled spectra and their multiply-accumulate against complex arithmetic in double.
+#include "dsp/spectrum.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <random>
+#include <vector>
+
+#include "everytarget.hpp"
+
+#include <check.h>
+
+using namespace mt::dsp;
+
+namespace {
+
+using Spectrum = AlignedVector<std::complex<float>>;
+
+Spectrum noise (std::size_t bins, std::size_t padded, std::mt19937 &random)
+{
+  std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
+  Spectrum spectrum (padded);
+  std::generate_n (spectrum.begin (), bins, [&] {
+    const float re = uniform (random);
+    return std::complex<float> {re, uniform (random)};
+  });
+  return spectrum;
+}
+
+/// A store and the spectra that went into it.
+struct Filled {
+  TiledSpectra tiled;
+  std::vector<Spectrum> plain;
+
+  Filled (std::size_t bins, std::size_t slots, float gain, std::mt19937 &random)
+      : tiled {bins, slots}
+  {
+    for (std::size_t s = 0; s < slots; ++s) {
+      plain.push_back (noise (bins, tiled.padded_bins (), random));
+      tiled.store (s, plain[s], gain);
+    }
+  }
+};
+
+constexpr std::size_t kBins[] = {1, 16, 31, 32, 33, 64, 480, 500};
+
+} // namespace
+
+START_TEST (test_layout)
+  {
+    std::mt19937 random {1};
+    constexpr std::size_t kSlots = 3;
+    const std::size_t bins = kBins[_i];
+    mt::test::on_every_target ([&] (const char *) {
+      const Filled filled {bins, kSlots, 0.5f, random};
+      ck_assert_uint_eq (filled.tiled.tiles (), (bins + kTileBins - 1) / kTileBins);
+      ck_assert_uint_eq (reinterpret_cast<std::uintptr_t> (filled.tiled.tile (0)) % 64, 0);
+      for (std::size_t s = 0; s < kSlots; ++s) {
+        for (std::size_t b = 0; b < filled.tiled.padded_bins (); ++b) {
+          const float *slot = filled.tiled.tile (b / kTileBins) + s * 2 * kTileBins;
+          const auto want = filled.plain[s][b] * 0.5f;
+          ck_assert_float_eq (slot[b % kTileBins], want.real ());
+          ck_assert_float_eq (slot[kTileBins + b % kTileBins], want.imag ());
+        }
+      }
+    });
+  }
+END_TEST
+
+START_TEST (test_multiply_accumulate)
+  {
+    std::mt19937 random {2};
+    const std::size_t bins = kBins[_i];
+    // Two runs that leave out slots on both sides, as the ring's end and silent blocks do.
+    const std::vector<SlotRun> runs {{1, 5, 3}, {4, 0, 1}, {6, 2, 2}};
+    mt::test::on_every_target ([&] (const char *target) {
+      const Filled ir {bins, 9, 1.0f, random}, history {bins, 8, 1.0f, random};
+      const std::size_t padded = ir.tiled.padded_bins ();
+      for (const std::size_t used : {0, 1, 2, 3}) {
+        for (const bool with_start : {false, true}) {
+          const Spectrum start = noise (bins, padded, random);
+          Spectrum out (padded, {9.0f, 9.0f});
+          multiply_accumulate (ir.tiled, history.tiled, {runs.data (), used},
+              with_start ? std::span {start} : std::span<const std::complex<float>> {}, out);
+          for (std::size_t b = 0; b < padded; ++b) {
+            std::complex<double> want {with_start ? start[b] : std::complex<float> {}};
+            for (std::size_t r = 0; r < used; ++r) {
+              for (std::size_t i = 0; i < runs[r].count; ++i) {
+                want += std::complex<double> {ir.plain[runs[r].ir_slot + i][b]} *
+                    std::complex<double> {history.plain[runs[r].history_slot + i][b]};
+              }
+            }
+            ck_assert_msg (std::abs (std::complex<double> {out[b]} - want) < 2e-6,
+                "%s, %zu runs, bin %zu", target, used, b);
+          }
+          if (with_start) {
+            Spectrum in_place = start;
+            multiply_accumulate (ir.tiled, history.tiled, {runs.data (), used}, in_place, in_place);
+            ck_assert (in_place == out);
+          }
+        }
+      }
+    });
+  }
+END_TEST
+
+int main ()
+{
+  Suite *suite = suite_create ("spectrum");
+  TCase *test_case = tcase_create ("spectrum");
+  tcase_add_loop_test (test_case, test_layout, 0, std::size (kBins));
+  tcase_add_loop_test (test_case, test_multiply_accumulate, 0, std::size (kBins));
+  suite_add_tcase (suite, test_case);
+  SRunner *runner = srunner_create (suite);
+  srunner_run_all (runner, CK_NORMAL);
+  const int failures = srunner_ntests_failed (runner);
+  srunner_free (runner);
+  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

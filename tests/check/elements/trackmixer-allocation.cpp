@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Between two chunks trackmixer allocates nothing.
+#include "../dsp/allocationcount.hpp"
+
+#include "support.hpp"
+
+using namespace mt::test;
+
+namespace {
+
+/// Feeds the same buffers again and again, so that what allocates is not the test.
+struct Case {
+  int tracks;
+  GstAudioFormat format;
+};
+constexpr Case kCases[] {{8, GST_AUDIO_FORMAT_F32}, {64, GST_AUDIO_FORMAT_F32},
+    {8, GST_AUDIO_FORMAT_S16}, {64, GST_AUDIO_FORMAT_S16}};
+constexpr int kBuffer = 1024;
+constexpr std::size_t kWarmUp = 200;
+constexpr std::size_t kMeasured = 200;
+
+/// Allocations in the chunks after the warm-up, all on the mix task: the feeders wait behind full
+/// queues by then, and the sink, which counts, keeps nothing.
+std::size_t allocations_of_the_mix (const Case &c)
+{
+  MixerBed bed;
+  bed.sink.keep_bytes = false;
+  bed.sink.chunks.reserve (4 * kWarmUp);
+  g_object_set (bed.element, "max-size-time", 12 * GST_SECOND, nullptr);
+  Feeders feeders;
+  const auto samples = noise (2 * kBuffer, 1);
+  for (int n = 0; n < c.tracks; ++n)
+    feeders.push_back (std::make_unique<Feeder> (bed, Format {48000, 2, c.format}));
+  bed.sink.close ();
+  bed.play ();
+  for (auto &feeder : feeders)
+    feeder->run ([&] (Feeder &self) {
+      self.begin ();
+      for (std::int64_t at = 0; at < 5 * 48000; at += kBuffer)
+        if (self.push (samples, at) != GST_FLOW_OK)
+          break;
+    });
+  for (auto &feeder : feeders)
+    fail_unless (feeder->finishes ());
+  bed.sink.let_through (static_cast<int> (kWarmUp));
+  fail_unless (bed.sink.wait_for_chunks (kWarmUp));
+  bool came = false;
+  const auto count = allocations_in ([&] {
+    bed.sink.let_through (static_cast<int> (kMeasured));
+    came = bed.sink.wait_for_chunks (kWarmUp + kMeasured);
+  });
+  fail_unless (came);
+  return count;
+}
+
+} // namespace
+
+GST_START_TEST (test_no_allocation_between_chunks)
+{
+  const Case &c = kCases[__i__];
+  fail_unless_equals_int (allocations_of_the_mix (c), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_the_count_sees_an_allocation)
+{
+  MixerBed bed;
+  Feeder feeder {bed};
+  const auto samples = noise (2 * 480, 1);
+  fail_unless (allocations_in ([&] { gst_buffer_unref (feeder.make (samples, 0)); }) > 0);
+}
+GST_END_TEST;
+
+static Suite *trackmixer_allocation_suite ()
+{
+  Suite *suite = suite_create ("trackmixer-allocation");
+  TCase *chunks = tcase_create ("chunks");
+  tcase_add_loop_test (
+      chunks, test_no_allocation_between_chunks, 0, static_cast<int> (std::size (kCases)));
+  tcase_add_test (chunks, test_the_count_sees_an_allocation);
+  suite_add_tcase (suite, chunks);
+  return suite;
+}
+
+GST_CHECK_MAIN (trackmixer_allocation)

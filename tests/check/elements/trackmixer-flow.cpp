@@ -1,0 +1,663 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Flushes, seeks, queries, and what trackmixer's feeders hear from downstream.
+#include "support.hpp"
+
+using namespace mt::test;
+
+namespace {
+
+constexpr GstClockTime kChunk = 10 * GST_MSECOND;
+constexpr int kRate = 44100;
+
+GstEvent *seek_event (std::int64_t frame, double rate = 1.0,
+    int flags = GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE)
+{
+  return gst_event_new_seek (rate, GST_FORMAT_TIME, static_cast<GstSeekFlags> (flags),
+      GST_SEEK_TYPE_SET, static_cast<gint64> (time_of (frame, kRate)), GST_SEEK_TYPE_NONE, -1);
+}
+
+bool send_upstream (MixerBed &bed, GstEvent *event)
+{
+  return gst_pad_push_event (bed.sink.pad (), event);
+}
+
+/// A source with a streaming thread of its own that seeks as GstBaseSrc does.
+class SeekableSource {
+public:
+  SeekableSource (MixerBed &bed, const Format &format, Samples samples, unsigned seed)
+      : feeder {bed, format}, samples_ {std::move (samples)}, seed_ {seed}
+  {
+    feeder.upstream_event = [this] (GstEvent *event) {
+      return GST_EVENT_TYPE (event) == GST_EVENT_SEEK && seek (event);
+    };
+  }
+  ~SeekableSource ()
+  {
+    stop_ = true;
+    gst_pad_set_active (feeder.src, FALSE);
+    halt ();
+  }
+
+  void start () { thread_ = std::thread {[this] { stream (0, true); }}; }
+
+  Feeder feeder;
+  std::atomic<int> seeks {0};
+  bool can_seek {true};
+
+private:
+  bool seek (GstEvent *event)
+  {
+    ++seeks;
+    if (!can_seek)
+      return false;
+    gint64 start = 0;
+    gst_event_parse_seek (event, nullptr, nullptr, nullptr, nullptr, &start, nullptr, nullptr);
+    const guint32 seqnum = gst_event_get_seqnum (event);
+    GstEvent *flush = gst_event_new_flush_start ();
+    gst_event_set_seqnum (flush, seqnum);
+    gst_pad_push_event (feeder.src, flush);
+    halt ();
+    flush = gst_event_new_flush_stop (TRUE);
+    gst_event_set_seqnum (flush, seqnum);
+    gst_pad_push_event (feeder.src, flush);
+    const auto at = static_cast<std::int64_t> (gst_util_uint64_scale_round (
+        static_cast<guint64> (start), kRate, GST_SECOND));
+    thread_ = std::thread {[this, at] { stream (at, false); }};
+    return true;
+  }
+  void halt ()
+  {
+    stop_ = true;
+    if (thread_.joinable ())
+      thread_.join ();
+    stop_ = false;
+  }
+  void stream (std::int64_t from, bool first)
+  {
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.start = segment.position = segment.time = time_of (from, kRate);
+    if (first)
+      feeder.begin (&segment);
+    else
+      feeder.begin_segment (&segment);
+    std::mt19937 random {seed_};
+    std::uniform_int_distribution<std::size_t> length {1, 2000};
+    const auto channels = static_cast<std::size_t> (feeder.format.channels);
+    const std::size_t frames = samples_.size () / channels;
+    // As a decoder would, from some frames before the target; the segment clips them.
+    for (std::size_t at = static_cast<std::size_t> (std::max<std::int64_t> (0, from - 700));
+         at < frames;) {
+      if (stop_)
+        return;
+      const std::size_t now = std::min (length (random), frames - at);
+      if (feeder.push (std::span {samples_}.subspan (at * channels, now * channels),
+              static_cast<std::int64_t> (at)) != GST_FLOW_OK)
+        return;
+      at += now;
+    }
+    feeder.end ();
+  }
+
+  Samples samples_;
+  unsigned seed_;
+  std::thread thread_;
+  std::atomic<bool> stop_ {false};
+};
+
+struct TwoSources {
+  TwoSources ()
+      : one {fine_noise (2 * 60000, 1)}, two {fine_noise (60000, 2)},
+        a {bed, {kRate, 2}, one, 11},
+        b {bed, {kRate, 1, GST_AUDIO_FORMAT_S16}, two, 12}
+  {
+    // What the mixer makes of S16: the value that was sent.
+    two = decode (encode (two, GST_AUDIO_FORMAT_S16), GST_AUDIO_FORMAT_S16);
+  }
+  Samples from (std::size_t frame) const
+  {
+    Samples sum (one.begin () + static_cast<std::ptrdiff_t> (2 * frame), one.end ());
+    for (std::size_t n = 0; n < sum.size (); ++n)
+      sum[n] += two[frame + n / 2];
+    return sum;
+  }
+  void start ()
+  {
+    bed.play ();
+    a.start ();
+    b.start ();
+  }
+
+  MixerBed bed {kChunk};
+  Samples one, two;
+  SeekableSource a, b;
+};
+
+} // namespace
+
+GST_START_TEST (test_seek_plays_the_same_as_straight_on_from_the_target)
+{
+  for (const std::int64_t target : {0, 1, 4410, 12345, 59999}) {
+    TwoSources mix;
+    mix.bed.sink.close (); // stays in the middle of the first chunk
+    mix.start ();
+    mix.bed.sink.let_through (2);
+    fail_unless (mix.bed.sink.wait_for_chunks (2));
+    GstEvent *event = seek_event (target);
+    const guint32 seqnum = gst_event_get_seqnum (event);
+    fail_unless (send_upstream (mix.bed, event));
+    mix.bed.sink.open ();
+    fail_unless (mix.bed.sink.wait_for_eos ());
+    check_equal (mix.bed.sink.samples (), mix.from (static_cast<std::size_t> (target)));
+    check_chunks (mix.bed.sink, kChunk, time_of (target, kRate));
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_START), 1);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+    fail_unless_equals_int (mix.a.seeks, 1);
+    fail_unless_equals_int (mix.b.seeks, 1);
+    bool flushed = false;
+    for (const auto &seen : mix.bed.sink.events) {
+      flushed = flushed || seen.type == GST_EVENT_FLUSH_START;
+      if (!flushed)
+        continue;
+      if (seen.type == GST_EVENT_SEGMENT || seen.type == GST_EVENT_EOS ||
+          seen.type == GST_EVENT_FLUSH_START || seen.type == GST_EVENT_FLUSH_STOP)
+        fail_unless_equals_uint64 (seen.seqnum, seqnum);
+      if (seen.type == GST_EVENT_SEGMENT) {
+        fail_unless_equals_uint64 (seen.segment.start, time_of (target, kRate));
+        fail_unless_equals_uint64 (seen.segment.time, time_of (target, kRate));
+        fail_unless_equals_uint64 (seen.segment.base, 0);
+        fail_unless (seen.segment.rate == 1.0);
+      }
+    }
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_many_seeks_in_a_row)
+{
+  TwoSources mix;
+  mix.start ();
+  std::mt19937 random {5};
+  std::uniform_int_distribution<int> where {0, 59000};
+  for (int n = 0; n < (kSanitized ? 60 : 200); ++n) {
+    const int target = where (random);
+    fail_unless (send_upstream (mix.bed, seek_event (target)));
+    if (n % 4 == 0) {
+      fail_unless (mix.bed.sink.wait_for_eos (), "no end after seek %d", n);
+      check_equal (mix.bed.sink.samples (), mix.from (static_cast<std::size_t> (target)));
+    } else if (n % 4 == 1) {
+      std::this_thread::sleep_for (std::chrono::microseconds {where (random) / 20});
+    }
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_seek_after_the_end)
+{
+  TwoSources mix;
+  mix.start ();
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  fail_unless (send_upstream (mix.bed, seek_event (30000)));
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  check_equal (mix.bed.sink.samples (), mix.from (30000));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_the_same_seek_from_two_sinks_is_one)
+{
+  TwoSources mix;
+  mix.start ();
+  GstEvent *event = seek_event (1000);
+  fail_unless (send_upstream (mix.bed, gst_event_ref (event)));
+  fail_unless (send_upstream (mix.bed, event));
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  fail_unless_equals_int (mix.a.seeks, 1);
+  fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_track_that_cannot_seek_does_not_stop_the_others)
+{
+  TwoSources mix;
+  mix.b.can_seek = false;
+  mix.bed.sink.close ();
+  mix.start ();
+  mix.bed.sink.let_through (1);
+  fail_unless (mix.bed.sink.wait_for_chunks (1));
+  fail_unless (send_upstream (mix.bed, seek_event (50000)));
+  mix.bed.sink.open ();
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_seek_that_no_track_can_do)
+{
+  TwoSources mix;
+  mix.a.can_seek = mix.b.can_seek = false;
+  mix.start ();
+  fail_if (send_upstream (mix.bed, seek_event (5000)));
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  check_equal (mix.bed.sink.samples (), mix.from (0));
+  fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_START), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_seeks_that_are_refused)
+{
+  TwoSources mix;
+  mix.start ();
+  fail_if (send_upstream (mix.bed, seek_event (5000, 2.0)));
+  fail_if (send_upstream (mix.bed, seek_event (5000, -1.0)));
+  fail_if (send_upstream (mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_ACCURATE)));
+  fail_if (send_upstream (
+      mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT)));
+  fail_if (send_upstream (mix.bed, gst_event_new_seek (1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH,
+                                       GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1)));
+  fail_unless_equals_int (mix.a.seeks, 0);
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  check_equal (mix.bed.sink.samples (), mix.from (0));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_flush_of_one_track_stays_its_own)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  const Samples steady = noise (20000, 1);
+  bed.play ();
+  a.begin ();
+  b.begin ();
+  fail_unless_equals_int (b.push (noise (300, 2), 0), GST_FLOW_OK); // waits for a
+  gst_pad_push_event (b.src, gst_event_new_flush_start ());
+  gst_pad_push_event (b.src, gst_event_new_flush_stop (TRUE));
+  b.begin_segment ();
+  const Samples after = noise (5000, 3);
+  fail_unless_equals_int (b.push (after, 0), GST_FLOW_OK);
+  b.end ();
+  a.push_all (steady, 1);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  Samples sum = steady;
+  add_to (sum, after);
+  check_equal (bed.sink.samples (), sum);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_START), 0);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 0);
+  fail_unless_equals_uint64 (b.count ("dropped-frames"), 300);
+  check_accounts (b);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_caps_that_wait_in_the_queue_survive_a_flush)
+{
+  // Caps are sticky: upstream does not send them again after a flush.
+  for (const bool whole : {false, true}) {
+    MixerBed bed {kChunk};
+    Feeder a {bed, {kRate, 1}};
+    Feeder b {bed, {kRate, 1, GST_AUDIO_FORMAT_S16}};
+    const Samples steady = noise (20000, 1);
+    bed.play ();
+    a.begin ();
+    b.begin ();
+    fail_unless_equals_int (b.push (noise (300, 2), 0), GST_FLOW_OK);
+    b.format.format = GST_AUDIO_FORMAT_S32; // also behind audio
+    fail_unless (b.begin_caps ());
+    for (auto *feeder : {&b, &a})
+      if (whole || feeder == &b) {
+        GstEvent *start = gst_event_new_flush_start ();
+        gst_event_set_seqnum (start, 4711);
+        gst_pad_push_event (feeder->src, start);
+      }
+    for (auto *feeder : {&b, &a})
+      if (whole || feeder == &b) {
+        GstEvent *stop = gst_event_new_flush_stop (TRUE);
+        gst_event_set_seqnum (stop, 4711);
+        gst_pad_push_event (feeder->src, stop);
+        feeder->begin_segment ();
+      }
+    const Samples after = noise (5000, 3);
+    fail_unless_equals_int (b.push (after, 0), GST_FLOW_OK);
+    b.end ();
+    a.push_all (steady, 1);
+    a.end ();
+    fail_unless (bed.sink.wait_for_eos ());
+    Samples sum = steady;
+    add_to (sum, after);
+    check_equal (bed.sink.samples (), sum);
+    fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), whole ? 1 : 0);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_caps_that_came_while_downstream_was_at_its_end)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  std::atomic<bool> full {true};
+  bed.sink.flow = [&full] (std::size_t) { return full ? GST_FLOW_EOS : GST_FLOW_OK; };
+  bed.play ();
+  a.begin ();
+  fail_unless (eventually ([&] { return a.push (noise (4410, 2), 0) == GST_FLOW_EOS; }));
+  a.format.format = GST_AUDIO_FORMAT_S16;
+  a.begin_caps ();
+  full = false;
+  gst_pad_push_event (a.src, gst_event_new_flush_start ());
+  gst_pad_push_event (a.src, gst_event_new_flush_stop (TRUE));
+  a.begin_segment ();
+  const Samples after = noise (5000, 3);
+  fail_unless_equals_int (a.push (after, 0), GST_FLOW_OK);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), after);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_flush_of_all_tracks_goes_downstream_once)
+{
+  MixerBed bed {kChunk};
+  Feeders feeders;
+  for (int n = 0; n < 5; ++n)
+    feeders.push_back (std::make_unique<Feeder> (bed, Format {kRate, 1}));
+  bed.play ();
+  for (auto &feeder : feeders) {
+    feeder->begin ();
+    feeder->push (noise (1000, 1), 0);
+  }
+  fail_unless (bed.sink.wait_for_chunks (2));
+  for (int round = 0; round < 3; ++round) {
+    const guint32 seqnum = gst_util_seqnum_next ();
+    for (auto &feeder : feeders) {
+      GstEvent *flush = gst_event_new_flush_start ();
+      gst_event_set_seqnum (flush, seqnum);
+      gst_pad_push_event (feeder->src, flush);
+    }
+    for (auto &feeder : feeders) {
+      GstEvent *flush = gst_event_new_flush_stop (TRUE);
+      gst_event_set_seqnum (flush, seqnum);
+      gst_pad_push_event (feeder->src, flush);
+    }
+    fail_unless_equals_int (
+        bed.sink.count_of (GST_EVENT_FLUSH_START), static_cast<std::size_t> (round + 1));
+    fail_unless_equals_int (
+        bed.sink.count_of (GST_EVENT_FLUSH_STOP), static_cast<std::size_t> (round + 1));
+    Samples sum;
+    for (unsigned n = 0; n < feeders.size (); ++n) {
+      const Samples track = noise (5000, n);
+      feeders[n]->begin_segment ();
+      feeders[n]->push (track, 0);
+      add_to (sum, std::span {track}.first (441));
+    }
+    fail_unless (bed.sink.wait_for_chunks (1));
+    Samples got = bed.sink.samples ();
+    got.resize (441);
+    check_equal (got, sum);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_what_downstream_answers_reaches_the_feeders)
+{
+  for (const GstFlowReturn answer : {GST_FLOW_EOS, GST_FLOW_ERROR, GST_FLOW_NOT_NEGOTIATED,
+           GST_FLOW_NOT_LINKED, GST_FLOW_CUSTOM_ERROR}) {
+    MixerBed bed {kChunk};
+    Feeders feeders;
+    for (int n = 0; n < 3; ++n)
+      feeders.push_back (std::make_unique<Feeder> (bed, Format {kRate, 1}));
+    bed.sink.flow = [answer] (std::size_t chunk) { return chunk < 3 ? GST_FLOW_OK : answer; };
+    bed.play ();
+    std::atomic<int> told {0};
+    for (auto &feeder : feeders)
+      feeder->run ([&told, answer] (Feeder &self) {
+        self.begin ();
+        const Samples track = noise (100000, 1);
+        GstFlowReturn flow = GST_FLOW_OK;
+        for (std::int64_t at = 0; flow == GST_FLOW_OK; at += 100000)
+          flow = self.push_all (track, 3, 3000, at);
+        told += flow == answer;
+      });
+    for (auto &feeder : feeders)
+      fail_unless (feeder->finishes (), "a feeder does not hear of %s", gst_flow_get_name (answer));
+    fail_unless_equals_int (told, 3);
+    fail_unless_equals_int (bed.sink.chunk_count (), 3);
+    fail_unless_equals_int (bed.has_message (GST_MESSAGE_ERROR), answer != GST_FLOW_EOS);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_nothing_linked_behind)
+{
+  MixerBed bed {kChunk, false};
+  Feeder a {bed, {kRate, 1}};
+  bed.play ();
+  a.run ([] (Feeder &self) {
+    self.begin ();
+    const Samples track = noise (100000, 1);
+    GstFlowReturn flow = GST_FLOW_OK;
+    while (flow == GST_FLOW_OK)
+      flow = self.push_all (track, 3);
+    fail_unless_equals_int (flow, GST_FLOW_NOT_LINKED);
+  });
+  fail_unless (a.finishes ());
+  fail_if (bed.message (GST_MESSAGE_ERROR).empty ());
+}
+GST_END_TEST;
+
+GST_START_TEST (test_drain_never_hangs)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  bed.play ();
+  const auto drain = [] (Feeder &feeder) {
+    GstQuery *query = gst_query_new_drain ();
+    const bool ok = gst_pad_peer_query (feeder.src, query);
+    gst_query_unref (query);
+    return ok;
+  };
+  // Nothing queued; then one thread feeds both, and the other has nothing.
+  a.run ([&] (Feeder &self) {
+    self.begin ();
+    b.begin ();
+    drain (self);
+    drain (b);
+    self.push (noise (5000, 1), 0);
+    drain (self); // b has to go on first
+    b.push (noise (5000, 2), 0);
+    drain (b);
+    self.end ();
+    drain (self);
+    b.end ();
+  });
+  fail_unless (a.finishes (), "a drain hangs");
+  fail_unless (bed.sink.wait_for_eos ());
+  check_accounts (a);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_flush_ends_a_drain)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  bed.play ();
+  bed.sink.close ();
+  a.run ([] (Feeder &self) {
+    self.begin ();
+    self.push (noise (20000, 1), 0);
+    GstQuery *query = gst_query_new_drain ();
+    gst_pad_peer_query (self.src, query);
+    gst_query_unref (query);
+  });
+  fail_unless (eventually ([&] { return a.count ("in-frames") == 20000; }));
+  std::this_thread::sleep_for (std::chrono::milliseconds {20});
+  fail_if (a.done);
+  const auto since = Clock::now ();
+  gst_pad_push_event (a.src, gst_event_new_flush_start ());
+  fail_unless (a.finishes ());
+  fail_unless (Clock::now () - since < kPrompt);
+  gst_pad_push_event (a.src, gst_event_new_flush_stop (TRUE));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_allocation_is_answered_at_once)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  bed.play ();
+  bed.sink.close ();
+  a.begin ();
+  a.push (noise (30000, 1), 0); // b has nothing
+  GstCaps *caps = caps_of (a.format);
+  GstQuery *query = gst_query_new_allocation (caps, TRUE);
+  const auto since = Clock::now ();
+  fail_unless (gst_pad_peer_query (a.src, query));
+  fail_unless (Clock::now () - since < kPrompt);
+  gst_query_unref (query);
+  gst_caps_unref (caps);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_bounded_pool_of_downstream_never_blocks_the_end)
+{
+  // A sink that keeps all that its pool has: the mix must not wait in the pool for ever.
+  MixerBed bed {kChunk};
+  std::vector<GstBuffer *> kept;
+  bed.sink.allocation = [] (GstQuery *query) {
+    GstCaps *caps = nullptr;
+    gst_query_parse_allocation (query, &caps, nullptr);
+    GstBufferPool *pool = gst_buffer_pool_new ();
+    gst_query_add_allocation_pool (query, pool, 4096, 2, 2);
+    gst_object_unref (pool);
+  };
+  bed.sink.look = [&kept] (GstBuffer *buffer) { kept.push_back (gst_buffer_ref (buffer)); };
+  Feeder a {bed, {kRate, 1}};
+  bed.play ();
+  a.run ([] (Feeder &self) {
+    self.begin ();
+    self.push_all (noise (30000, 1), 1);
+  });
+  fail_unless (bed.sink.wait_for_chunks (2));
+  std::this_thread::sleep_for (std::chrono::milliseconds {20});
+  const auto since = Clock::now ();
+  bed.stop ();
+  fail_unless (Clock::now () - since < kPrompt);
+  a.join ();
+  for (auto *buffer : kept)
+    gst_buffer_unref (buffer);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_queries_upwards)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  std::atomic<int> latency_queries {0};
+  std::atomic<gint64> b_duration {7 * GST_SECOND};
+  a.upstream_query = [&] (GstQuery *query) {
+    switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_LATENCY:
+      ++latency_queries;
+      gst_query_set_latency (query, TRUE, 20 * GST_MSECOND, 90 * GST_MSECOND);
+      return true;
+    case GST_QUERY_DURATION:
+      gst_query_set_duration (query, GST_FORMAT_TIME, 5 * GST_SECOND);
+      return true;
+    case GST_QUERY_SEEKING:
+      gst_query_set_seeking (query, GST_FORMAT_TIME, TRUE, 0, 5 * GST_SECOND);
+      return true;
+    default:
+      return false;
+    }
+  };
+  b.upstream_query = [&] (GstQuery *query) {
+    if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY) {
+      ++latency_queries;
+      gst_query_set_latency (query, TRUE, 30 * GST_MSECOND, GST_CLOCK_TIME_NONE);
+      return true;
+    }
+    if (GST_QUERY_TYPE (query) != GST_QUERY_DURATION || b_duration < 0)
+      return false;
+    gst_query_set_duration (query, GST_FORMAT_TIME, b_duration);
+    return true;
+  };
+  bed.play ();
+  const Samples track = noise (44100, 1);
+  a.run ([&] (Feeder &self) {
+    self.begin ();
+    self.push_all (track, 1);
+    self.end ();
+  });
+  b.run ([&] (Feeder &self) {
+    self.begin ();
+    self.push_all (track, 2);
+    self.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless_equals_int (latency_queries, 0); // nobody asked: the mix itself has no need
+
+  GstQuery *query = gst_query_new_latency ();
+  fail_unless (gst_pad_peer_query (bed.sink.pad (), query));
+  gboolean live = FALSE;
+  GstClockTime min = 0;
+  GstClockTime max = 0;
+  gst_query_parse_latency (query, &live, &min, &max);
+  gst_query_unref (query);
+  fail_unless (live);
+  fail_unless_equals_uint64 (min, 30 * GST_MSECOND + kChunk);
+  fail_unless (max >= min && max != GST_CLOCK_TIME_NONE);
+  fail_unless_equals_int (latency_queries, 2);
+
+  gint64 value = 0;
+  fail_unless (gst_pad_peer_query_duration (bed.sink.pad (), GST_FORMAT_TIME, &value));
+  fail_unless_equals_uint64 (static_cast<guint64> (value), 7 * GST_SECOND);
+  fail_if (gst_pad_peer_query_duration (bed.sink.pad (), GST_FORMAT_BYTES, &value));
+  b_duration = -1; // unknown wins
+  fail_if (gst_pad_peer_query_duration (bed.sink.pad (), GST_FORMAT_TIME, &value));
+  fail_unless (gst_pad_peer_query_position (bed.sink.pad (), GST_FORMAT_TIME, &value));
+  fail_unless_equals_uint64 (static_cast<guint64> (value), GST_SECOND);
+
+  query = gst_query_new_seeking (GST_FORMAT_TIME);
+  fail_unless (gst_pad_peer_query (bed.sink.pad (), query));
+  gboolean seekable = FALSE;
+  gst_query_parse_seeking (query, nullptr, &seekable, nullptr, &value);
+  fail_unless (seekable);
+  fail_unless_equals_uint64 (static_cast<guint64> (value), 5 * GST_SECOND);
+  gst_query_unref (query);
+}
+GST_END_TEST;
+
+static Suite *trackmixer_flow_suite ()
+{
+  Suite *suite = suite_create ("trackmixer-flow");
+  TCase *seeks = tcase_create ("seeks");
+  tcase_add_test (seeks, test_seek_plays_the_same_as_straight_on_from_the_target);
+  tcase_add_test (seeks, test_many_seeks_in_a_row);
+  tcase_add_test (seeks, test_seek_after_the_end);
+  tcase_add_test (seeks, test_the_same_seek_from_two_sinks_is_one);
+  tcase_add_test (seeks, test_a_track_that_cannot_seek_does_not_stop_the_others);
+  tcase_add_test (seeks, test_seek_that_no_track_can_do);
+  tcase_add_test (seeks, test_seeks_that_are_refused);
+  suite_add_tcase (suite, seeks);
+  TCase *flushes = tcase_create ("flushes");
+  tcase_add_test (flushes, test_flush_of_one_track_stays_its_own);
+  tcase_add_test (flushes, test_caps_that_wait_in_the_queue_survive_a_flush);
+  tcase_add_test (flushes, test_caps_that_came_while_downstream_was_at_its_end);
+  tcase_add_test (flushes, test_flush_of_all_tracks_goes_downstream_once);
+  suite_add_tcase (suite, flushes);
+  TCase *flow = tcase_create ("flow");
+  tcase_add_test (flow, test_what_downstream_answers_reaches_the_feeders);
+  tcase_add_test (flow, test_nothing_linked_behind);
+  suite_add_tcase (suite, flow);
+  TCase *queries = tcase_create ("queries");
+  tcase_add_test (queries, test_drain_never_hangs);
+  tcase_add_test (queries, test_a_flush_ends_a_drain);
+  tcase_add_test (queries, test_allocation_is_answered_at_once);
+  tcase_add_test (queries, test_a_bounded_pool_of_downstream_never_blocks_the_end);
+  tcase_add_test (queries, test_queries_upwards);
+  suite_add_tcase (suite, queries);
+  return suite;
+}
+
+GST_CHECK_MAIN (trackmixer_flow)

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The queues of trackmixer: who waits, what grows, what happens at the cap, how every wait ends.
+#include "support.hpp"
+
+using namespace mt::test;
+
+namespace {
+
+constexpr std::size_t kSecond = 48000;
+constexpr std::size_t kChunkFrames = 480; // the sink holds one, and the mix may have taken the next
+
+std::chrono::milliseconds time_for (const std::function<void ()> &work)
+{
+  const auto since = std::chrono::steady_clock::now ();
+  work ();
+  return std::chrono::duration_cast<std::chrono::milliseconds> (
+      std::chrono::steady_clock::now () - since);
+}
+
+/// A mixer whose first track is full and whose feeder waits, while the sink takes nothing.
+struct FullTrack {
+  FullTrack () : feeder {bed, Format {48000, 1}}
+  {
+    bed.sink.close ();
+    g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, nullptr);
+    bed.play ();
+    feeder.run ([this] (Feeder &self) {
+      self.begin ();
+      flow = self.push_all (audio, 3, 1000);
+    });
+    fail_unless (eventually ([this] { return feeder.count ("queued-frames") >= kSecond / 5 - 2 * kChunkFrames; }));
+    std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until it really waits
+    fail_if (feeder.done.load ());
+  }
+  ~FullTrack () { bed.stop (); } // or the feeder's pad could not be deactivated
+  const Samples audio {noise (5 * kSecond, 7)};
+  MixerBed bed;
+  Feeder feeder;
+  std::atomic<GstFlowReturn> flow {GST_FLOW_OK};
+};
+
+} // namespace
+
+GST_START_TEST (test_a_full_queue_blocks_only_its_own_feeder)
+{
+  FullTrack full;
+  Feeder other {full.bed, Format {48000, 1}};
+  const auto short_audio = noise (kSecond / 20, 8);
+  other.run ([&] (Feeder &self) {
+    self.begin ();
+    self.push_all (short_audio, 4, 480);
+    self.end ();
+  });
+  fail_unless (other.finishes (), "a track with room has to wait");
+  fail_if (full.feeder.done.load ());
+  full.bed.sink.open ();
+  fail_unless (full.feeder.finishes ());
+  full.feeder.end ();
+  fail_unless (full.bed.sink.wait_for_eos ());
+  fail_unless_equals_int (full.feeder.pushed_frames.load (), full.audio.size ());
+  check_accounts (full.feeder);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_feeder_goes_on_at_half_the_limit)
+{
+  FullTrack full;
+  const auto pushed = full.feeder.pushed_frames.load ();
+  full.bed.sink.let_through (8); // 80 of 200 ms: more than half is left
+  fail_unless (full.bed.sink.wait_for_chunks (8));
+  std::this_thread::sleep_for (std::chrono::milliseconds {20});
+  fail_unless_equals_int (full.feeder.pushed_frames.load (), pushed);
+  full.bed.sink.let_through (6);
+  fail_unless (eventually ([&] { return full.feeder.pushed_frames.load () > pushed; }));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_higher_limit_releases_a_feeder)
+{
+  FullTrack full;
+  const auto pushed = full.feeder.pushed_frames.load ();
+  g_object_set (full.bed.element, "max-size-time", GST_SECOND, nullptr);
+  fail_unless (eventually (
+      [&] { return full.feeder.pushed_frames.load () > pushed + kSecond / 2; }));
+}
+GST_END_TEST;
+
+enum class End { null, flush, release };
+
+GST_START_TEST (test_every_wait_of_a_feeder_ends_at_once)
+{
+  FullTrack full;
+  const auto how = static_cast<End> (__i__);
+  const auto took = time_for ([&] {
+    if (how == End::null)
+      full.bed.stop ();
+    else if (how == End::flush)
+      gst_pad_push_event (full.feeder.src, gst_event_new_flush_start ());
+    else
+      gst_element_release_request_pad (full.bed.element, full.feeder.sink);
+    full.feeder.join ();
+  });
+  fail_unless (took < kPrompt, "took %d ms", static_cast<int> (took.count ()));
+  fail_unless_equals_int (full.flow.load (), GST_FLOW_FLUSHING);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_the_wait_of_the_mix_ends_at_once)
+{
+  MixerBed bed;
+  Feeder fed {bed, Format {48000, 1}};
+  Feeder silent {bed, Format {48000, 1}};
+  bed.play ();
+  fed.begin ();
+  silent.begin ();
+  fed.push (noise (4800, 1), 0);
+  std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until the task waits for silent
+  fail_unless_equals_int (bed.sink.chunk_count (), 0);
+  const auto took = time_for ([&] { bed.stop (); });
+  fail_unless (took < kPrompt, "took %d ms", static_cast<int> (took.count ()));
+}
+GST_END_TEST;
+
+/// One thread brings whole stretches of one track after the other, each longer than the queues.
+GST_START_TEST (test_one_thread_feeds_tracks_in_turn)
+{
+  const auto tracks = static_cast<std::size_t> (__i__);
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, nullptr);
+  Feeders feeders;
+  std::vector<Samples> audio;
+  Samples sum;
+  for (std::size_t n = 0; n < tracks; ++n) {
+    feeders.push_back (std::make_unique<Feeder> (bed, Format {48000, 1}));
+    audio.push_back (noise (4 * kSecond, static_cast<unsigned> (10 + n)));
+    add_to (sum, audio.back ());
+  }
+  bed.play ();
+  feeders[0]->run ([&] (Feeder &) {
+    for (auto &feeder : feeders)
+      feeder->begin ();
+    for (std::size_t at = 0; at < 4 * kSecond; at += 2 * kSecond)
+      for (std::size_t n = 0; n < tracks; ++n)
+        feeders[n]->push_all (std::span {audio[n]}.subspan (at, 2 * kSecond), 5, 2000,
+            static_cast<std::int64_t> (at));
+    for (auto &feeder : feeders)
+      feeder->end ();
+  });
+  fail_unless (bed.sink.wait_for_eos (), "hangs");
+  feeders[0]->join ();
+  check_equal (bed.sink.samples (), sum);
+  fail_unless (count_in_stats (bed.element, "growths") > 0);
+  fail_unless_equals_uint64 (count_in_stats (bed.element, "late-frames"), 0);
+  fail_unless_equals_uint64 (count_in_stats (bed.element, "dropped-frames"), 0);
+}
+GST_END_TEST;
+
+/// The second track's thread brings nothing until the first one has got rid of four times its queue.
+GST_START_TEST (test_tracks_of_two_threads_that_depend_on_each_other)
+{
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, nullptr);
+  Feeder a {bed, Format {48000, 1}};
+  Feeder b {bed, Format {48000, 1}};
+  const auto early = noise (2 * kSecond, 1);
+  const auto late = noise (2 * kSecond, 2);
+  Samples sum;
+  add_to (sum, early);
+  add_to (sum, late);
+  bed.play ();
+  std::atomic<bool> b_began {false};
+  b.run ([&] (Feeder &self) {
+    self.begin ();
+    b_began = true;
+    fail_unless (eventually ([&a] { return a.pushed_frames.load () > 4 * kSecond / 5; }),
+        "hangs: a full track holds back another thread");
+    self.push_all (late, 3);
+    self.end ();
+  });
+  a.run ([&] (Feeder &self) {
+    eventually ([&] { return b_began.load (); });
+    self.begin ();
+    self.push_all (early, 4);
+    self.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  a.join ();
+  b.join ();
+  check_equal (bed.sink.samples (), sum);
+  fail_unless (a.count ("growths") > 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_at_the_cap_a_track_without_data_is_silence_with_a_warning)
+{
+  constexpr std::uint64_t kCap = 1 << 20; // 5.5 s of mono float
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, "max-total-bytes", kCap, nullptr);
+  Feeder a {bed, Format {48000, 1}};
+  Feeder b {bed, Format {48000, 1}};
+  const auto early = noise (10 * kSecond, 1);
+  const auto late = noise (10 * kSecond, 2);
+  bed.play ();
+  a.run ([&] (Feeder &self) {
+    b.begin ();
+    self.begin ();
+    self.push_all (early, 3);
+    b.push_all (late, 4); // all of it after all of the first
+    self.end ();
+    b.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos (), "hangs");
+  a.join ();
+  const auto text = bed.message (GST_MESSAGE_WARNING);
+  fail_unless (text.find (GST_PAD_NAME (b.sink)) != std::string::npos, "%s", text.c_str ());
+  fail_unless (text.find (std::to_string (kCap)) != std::string::npos, "%s", text.c_str ());
+  fail_if (bed.has_message (GST_MESSAGE_WARNING), "more than one for the episode");
+  fail_unless_equals_int (bed.sink.samples ().size (), early.size ());
+  fail_unless (b.count ("late-frames") > 0);
+  check_accounts (a);
+  check_accounts (b);
+  fail_unless_equals_uint64 (b.count ("in-frames"), late.size ());
+}
+GST_END_TEST;
+
+GST_START_TEST (test_buf_tells_starved_from_too_slow)
+{
+  FullTrack full;
+  fail_unless (figure_in_stats (full.bed.element, "buf-min") > 0.9);
+  Feeder stalled {full.bed, Format {48000, 1}};
+  stalled.begin ();
+  fail_unless (figure_in_stats (full.bed.element, "buf-min") < 0.01);
+  fail_unless (figure_in_stats (full.bed.element, "buf-mean") > 0.45);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_drain_gives_up_rather_than_hang)
+{
+  MixerBed bed;
+  Feeder a {bed, Format {48000, 1}};
+  Feeder b {bed, Format {48000, 1}};
+  bed.play ();
+  a.run ([&] (Feeder &self) {
+    b.begin ();
+    self.begin ();
+    self.push (noise (4800, 1), 0);
+    GstQuery *drain = gst_query_new_drain ();
+    gst_pad_peer_query (self.src, drain); // b starves for what this thread would bring next
+    b.push (noise (4800, 2), 0);
+    fail_unless (gst_pad_peer_query (self.src, drain));
+    gst_query_unref (drain);
+    self.end ();
+    b.end ();
+  });
+  fail_unless (a.finishes (), "hangs");
+  fail_unless (bed.sink.wait_for_eos ());
+}
+GST_END_TEST;
+
+static Suite *trackmixer_queue_suite ()
+{
+  Suite *suite = suite_create ("trackmixer-queue");
+  TCase *waits = tcase_create ("waits");
+  tcase_add_test (waits, test_a_full_queue_blocks_only_its_own_feeder);
+  tcase_add_test (waits, test_a_feeder_goes_on_at_half_the_limit);
+  tcase_add_test (waits, test_a_higher_limit_releases_a_feeder);
+  tcase_add_loop_test (waits, test_every_wait_of_a_feeder_ends_at_once, 0, 3);
+  tcase_add_test (waits, test_the_wait_of_the_mix_ends_at_once);
+  tcase_add_test (waits, test_drain_gives_up_rather_than_hang);
+  suite_add_tcase (suite, waits);
+  TCase *growth = tcase_create ("growth");
+  tcase_add_loop_test (growth, test_one_thread_feeds_tracks_in_turn, 2, 4);
+  tcase_add_test (growth, test_tracks_of_two_threads_that_depend_on_each_other);
+  tcase_add_test (growth, test_at_the_cap_a_track_without_data_is_silence_with_a_warning);
+  tcase_add_test (growth, test_buf_tells_starved_from_too_slow);
+  suite_add_tcase (suite, growth);
+  return suite;
+}
+
+GST_CHECK_MAIN (trackmixer_queue)

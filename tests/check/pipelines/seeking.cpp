@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// After an accurate seek the mix is, to the bit, what straight play has from there on.
+#include "containers.hpp"
+#include "pipelinerun.hpp"
+
+#include <vector>
+
+#include <gst/check/gstcheck.h>
+
+using namespace mt::test;
+
+namespace {
+
+// Never the start of a packet. The last is past the end of all tracks but one.
+constexpr unsigned kTargetsMs[] = {1237, 11, 7003, 2500, 0, 11911};
+
+const FileSpec &seekable_file ()
+{
+  using enum Codec;
+  static const FileSpec file {"for seeking", 100,
+      {{s16, 2 * kRateHz + 17}, {f32, 12 * kRateHz + 1}, {s24, 7 * kRateHz + 5, 1000}}};
+  return file;
+}
+
+std::vector<float> from (const std::vector<float> &mix, unsigned ms)
+{
+  const auto start = static_cast<std::ptrdiff_t> (ms * (kRateHz / 1000) * kChannels);
+  return {mix.begin () + start, mix.end ()};
+}
+
+/// Ends the pipeline and compares what came after the last seek.
+void expect_rest (Pipeline &pipeline, const std::vector<float> &mix, unsigned ms)
+{
+  const End end = pipeline.run ();
+  fail_unless (end == End::eos, "seek to %u ms: %s", ms,
+      end == End::hung ? "hangs" : pipeline.error ().c_str ());
+  const std::string off = difference (pipeline.capture ().samples, from (mix, ms), 0.0);
+  fail_unless (off.empty (), "seek to %u ms: %s", ms, off.c_str ());
+  fail_unless_equals_uint64 (pipeline.capture ().first_stream_time_ns, ms * GST_MSECOND);
+  fail_unless_equals_int (pipeline.capture ().broken_pts, 0);
+}
+
+/// From PAUSED, to each target in its own pipeline.
+GST_START_TEST (test_seek_while_paused)
+{
+  const unsigned ms = kTargetsMs[static_cast<std::size_t> (__i__) % std::size (kTargetsMs)];
+  const Topology topology = kTopologies[static_cast<std::size_t> (__i__) / std::size (kTargetsMs)];
+  const Container container {seekable_file ()};
+  Pipeline pipeline {launch_line (container, topology, "") + tail_line ()};
+  link_decodebin (pipeline);
+  fail_unless (pipeline.reach (GST_STATE_PAUSED));
+  fail_unless (pipeline.seek (ms * GST_MSECOND), "%s: seek refused", name_of (topology));
+  expect_rest (pipeline, container.mix (), ms);
+}
+GST_END_TEST;
+
+/// One pipeline that is sent from target to target while it plays by the clock.
+GST_START_TEST (test_seeks_while_playing)
+{
+  const Topology topology = kTopologies[__i__];
+  const Container container {seekable_file ()};
+  Pipeline pipeline {launch_line (container, topology, "") + tail_line ("", "sync=true")};
+  link_decodebin (pipeline);
+  fail_unless (pipeline.reach (GST_STATE_PAUSED));
+  fail_unless (pipeline.reach (GST_STATE_PLAYING));
+  for (unsigned ms : kTargetsMs) {
+    fail_unless (pipeline.seek (ms * GST_MSECOND), "%s: seek refused", name_of (topology));
+    g_usleep (10'000);
+  }
+  // The last target has the end 90 ms after it.
+  expect_rest (pipeline, container.mix (), kTargetsMs[std::size (kTargetsMs) - 1]);
+}
+GST_END_TEST;
+
+/// Two files: the seek has to reach both through the mixer.
+GST_START_TEST (test_seek_in_two_wav_files)
+{
+  constexpr unsigned ms = 1501;
+  const std::vector<float> a = seeded_noise (1, 2 * kRateHz + 3, kChannels, 20);
+  const std::vector<float> b = seeded_noise (2, 3 * kRateHz + 1, kChannels, 20);
+  std::vector<float> sum = b;
+  for (std::size_t i = 0; i < a.size (); ++i)
+    sum[i] += a[i];
+  const MemoryFile file_a = wav_file (a, kChannels, kRateHz);
+  const MemoryFile file_b = wav_file (b, kChannels, kRateHz);
+  Pipeline pipeline {mixer_factory () + " name=m filesrc location=" + file_a.path () +
+      " ! wavparse ! m. filesrc location=" + file_b.path () + " ! wavparse ! m. " + tail_line ()};
+  fail_unless (pipeline.reach (GST_STATE_PAUSED));
+  fail_unless (pipeline.seek (ms * GST_MSECOND));
+  expect_rest (pipeline, sum, ms);
+}
+GST_END_TEST;
+
+Suite *seeking_suite ()
+{
+  Suite *suite = suite_create ("seeking");
+  TCase *seeks = tcase_create ("seeks");
+  suite_add_tcase (suite, seeks);
+  const int topologies = static_cast<int> (std::size (kTopologies));
+  tcase_add_loop_test (
+      seeks, test_seek_while_paused, 0, topologies * static_cast<int> (std::size (kTargetsMs)));
+  tcase_add_loop_test (seeks, test_seeks_while_playing, 0, topologies);
+  tcase_add_test (seeks, test_seek_in_two_wav_files);
+  return suite;
+}
+
+} // namespace
+
+GST_CHECK_MAIN (seeking);
