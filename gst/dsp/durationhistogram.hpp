@@ -27,7 +27,7 @@ public:
     const auto count = count_.load (std::memory_order_relaxed);
     return count == 0 ? 0.0
                       : static_cast<double> (sum_ns_.load (std::memory_order_relaxed)) /
-                            static_cast<double> (count);
+            static_cast<double> (count);
   }
 
   [[nodiscard]] std::uint64_t max_ns () const noexcept

@@ -27,9 +27,8 @@ static void accumulate_lanes (float *acc, const float *in, std::size_t samples, 
   // never shows in the sum, with or without fused multiply-add.
   const hn::CappedTag<float, 1> one;
   for (; n < samples; ++n)
-    hn::StoreU (
-        hn::MulAdd (hn::LoadU (one, in + n), hn::Set (one, gain), hn::LoadU (one, acc + n)), one,
-        acc + n);
+    hn::StoreU (hn::MulAdd (hn::LoadU (one, in + n), hn::Set (one, gain), hn::LoadU (one, acc + n)),
+        one, acc + n);
 }
 
 static std::size_t count_clipped_lanes (const float *samples, std::size_t count)

@@ -12,7 +12,8 @@ namespace mt::dsp {
 ///   acc[n] += gain in[n]
 ///
 /// Shapes  both the same number of samples, in any channel order, not overlapping.
-/// Units   amplitude linear, full scale 1.0. A gain of exactly 1 adds the samples unchanged, so that
+/// Units   amplitude linear, full scale 1.0. A gain of exactly 1 adds the samples unchanged, so
+/// that
 ///         a sum of tracks at unity gain is the float sum in the order of the calls.
 /// Threads any; no state, no lock, no allocation.
 void accumulate (std::span<float> acc, std::span<const float> in, float gain) noexcept;

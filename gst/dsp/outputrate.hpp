@@ -46,7 +46,7 @@ public:
         frames += slot.frames.load (std::memory_order_acquire);
     }
     return static_cast<double> (frames) * 1e6 /
-           (static_cast<double> (whole) * static_cast<double> (kSlotNs));
+        (static_cast<double> (whole) * static_cast<double> (kSlotNs));
   }
 
   void reset () noexcept

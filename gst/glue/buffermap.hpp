@@ -14,8 +14,7 @@ class BufferMap {
 public:
   explicit BufferMap (GstBuffer *buffer) noexcept
       : buffer_ {gst_buffer_map (buffer, &info_, Flags) ? buffer : nullptr}
-  {
-  }
+  {}
   ~BufferMap ()
   {
     if (buffer_)

@@ -12,7 +12,8 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 audiotestsrc wave=ticks num-buffers=200 ! convreverb ! audioconvert ! autoaudiosink
+ * gst-launch-1.0 audiotestsrc wave=ticks num-buffers=200 ! convreverb ! audioconvert !
+ * autoaudiosink
  * ]|
  *
  */

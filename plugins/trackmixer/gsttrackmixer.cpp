@@ -12,7 +12,8 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 filesrc location=song.mka ! matroskademux name=d trackmixer name=m ! audioconvert ! autoaudiosink d.audio_0 ! decodebin ! m. d.audio_1 ! decodebin ! m.
+ * gst-launch-1.0 filesrc location=song.mka ! matroskademux name=d trackmixer name=m ! audioconvert
+ * ! autoaudiosink d.audio_0 ! decodebin ! m. d.audio_1 ! decodebin ! m.
  * ]| Plays the first two tracks of a Matroska file.
  */
 #include "gsttrackmixer.hpp"
@@ -36,12 +37,10 @@ namespace {
 #define CAPS "audio/x-raw, format=(string)" FORMATS ", rate=(int)[1,max], channels=(int)[1,max]"
 
 // avdec_aac and other decoders of libav give planes, one for each channel.
-GstStaticPadTemplate src_template =
-    GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-        GST_STATIC_CAPS (CAPS ", layout=(string)interleaved"));
-GstStaticPadTemplate sink_template =
-    GST_STATIC_PAD_TEMPLATE ("sink_%u", GST_PAD_SINK, GST_PAD_REQUEST,
-        GST_STATIC_CAPS (CAPS ", layout=(string){ interleaved, non-interleaved }"));
+GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS ", layout=(string)interleaved"));
+GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink_%u", GST_PAD_SINK,
+    GST_PAD_REQUEST, GST_STATIC_CAPS (CAPS ", layout=(string){ interleaved, non-interleaved }"));
 
 enum : guint {
   PROP_OUTPUT_BUFFER_DURATION = 1,
@@ -61,7 +60,10 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (GstTrackMixer, gst_track_mixer, GST_TYPE_ELEMENT,
 
 namespace {
 
-Element &state_of (gpointer object) noexcept { return *GST_TRACK_MIXER (object)->state; }
+Element &state_of (gpointer object) noexcept
+{
+  return *GST_TRACK_MIXER (object)->state;
+}
 
 void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) noexcept
 {
@@ -97,8 +99,7 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   case PROP_OUTPUT_BUFFER_DURATION:
     mixer.settings.output_buffer_duration.store (g_value_get_uint64 (value));
     mixer.update_limits ();
-    gst_element_post_message (
-        GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
+    gst_element_post_message (GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
     break;
   case PROP_MAX_SIZE_TIME:
     mixer.settings.max_size_time.store (g_value_get_uint64 (value));
@@ -180,8 +181,7 @@ void release_pad (GstElement *element, GstPad *pad) noexcept
 {
   gst_pad_set_active (pad, FALSE); // sends a feeder home that waits
   state_of (element).mixer.remove_track (*GST_TRACK_MIXER_PAD (pad)->track);
-  gst_child_proxy_child_removed (
-      GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
+  gst_child_proxy_child_removed (GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
   gst_element_remove_pad (element, pad);
 }
 
@@ -300,9 +300,11 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
   gst_element_class_add_static_pad_template_with_gtype (
       element_class, &sink_template, GST_TYPE_TRACK_MIXER_PAD);
   gst_element_class_set_static_metadata (element_class, "Track mixer", "Generic/Audio",
-      "Mixes many audio tracks with a queue for each of them",
-      "The gst-multitrack developers");
+      "Mixes many audio tracks with a queue for each of them", "The gst-multitrack developers");
   gst_type_mark_as_plugin_api (GST_TYPE_TRACK_MIXER_PAD, static_cast<GstPluginAPIFlags> (0));
 }
 
-static void gst_track_mixer_init (GstTrackMixer *self) { construct (self); }
+static void gst_track_mixer_init (GstTrackMixer *self)
+{
+  construct (self);
+}

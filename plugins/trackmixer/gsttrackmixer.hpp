@@ -26,8 +26,8 @@ struct Element {
   GstPad *const src_pad; // the element's, which owns it
   Mixer mixer;
 
-  std::mutex pads;             // guards next_index
-  unsigned next_index {0};     // of the next sink pad whose number nobody asked for
+  std::mutex pads;                   // guards next_index
+  unsigned next_index {0};           // of the next sink pad whose number nobody asked for
   std::atomic<bool> running {false}; // PAUSED or PLAYING: new pads are active
 
   // A flush goes downstream once: see flush_start().

@@ -33,8 +33,8 @@ GstStructure *stats_of (const Track &track)
       counts.frames_flushed + mix.frames_dropped.load (std::memory_order_relaxed), //
       "silence-frames", G_TYPE_UINT64, mix.frames_silence.load (std::memory_order_relaxed),
       "queued-frames", G_TYPE_UINT64, static_cast<guint64> (level.frames), //
-      "queue-limit-frames", G_TYPE_UINT64, static_cast<guint64> (level.limit),
-      "growths", G_TYPE_UINT64, counts.growths, //
+      "queue-limit-frames", G_TYPE_UINT64, static_cast<guint64> (level.limit), "growths",
+      G_TYPE_UINT64, counts.growths, //
       "feeder-wait-ns", G_TYPE_UINT64, counts.feeder_wait_ns, nullptr);
 }
 
@@ -51,10 +51,10 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_CURRENT_LEVEL_TIME: {
     const auto level = track.queue.level ();
     const int rate = track.rate_hz.load ();
-    g_value_set_uint64 (value, rate > 0 ? gst_util_uint64_scale (
-                                              static_cast<guint64> (level.frames), GST_SECOND,
-                                              static_cast<guint64> (rate))
-                                        : 0);
+    g_value_set_uint64 (value,
+        rate > 0 ? gst_util_uint64_scale (
+                       static_cast<guint64> (level.frames), GST_SECOND, static_cast<guint64> (rate))
+                 : 0);
     break;
   }
   case PROP_CURRENT_LEVEL_BYTES:
@@ -86,9 +86,15 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   }
 }
 
-void linked (GstPad *pad, GstPad *) noexcept { track_of (pad).queue.set_linked (true); }
+void linked (GstPad *pad, GstPad *) noexcept
+{
+  track_of (pad).queue.set_linked (true);
+}
 
-void unlinked (GstPad *pad, GstPad *) noexcept { track_of (pad).queue.set_linked (false); }
+void unlinked (GstPad *pad, GstPad *) noexcept
+{
+  track_of (pad).queue.set_linked (false);
+}
 
 void finalize (GObject *object) noexcept
 {
@@ -123,8 +129,8 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
       g_param_spec_uint64 ("current-level-bytes", "Current level bytes", "Bytes in the queue", 0,
           G_MAXUINT64, 0, read_only));
   g_object_class_install_property (object_class, PROP_CURRENT_LEVEL_BUFFERS,
-      g_param_spec_uint64 ("current-level-buffers", "Current level buffers",
-          "Buffers in the queue", 0, G_MAXUINT64, 0, read_only));
+      g_param_spec_uint64 ("current-level-buffers", "Current level buffers", "Buffers in the queue",
+          0, G_MAXUINT64, 0, read_only));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Frames in, mixed, late, dropped, silent and queued; growths; time its feeder waited",

@@ -27,7 +27,7 @@ bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
     return false;
   // More channels than kMaxChannels are never positioned.
   return GST_AUDIO_INFO_IS_UNPOSITIONED (&a) || GST_AUDIO_INFO_IS_UNPOSITIONED (&b) ||
-         std::equal (a.position, a.position + GST_AUDIO_INFO_CHANNELS (&a), b.position);
+      std::equal (a.position, a.position + GST_AUDIO_INFO_CHANNELS (&a), b.position);
 }
 
 /// A converter between two formats of one rate. Dither would make two runs differ.
@@ -65,7 +65,8 @@ void Mixer::push_stream_start ()
   if (stream_started_)
     return;
   stream_started_ = true;
-  // The stream is new, not one of the tracks'; with many sink pads GStreamer derives no name for it.
+  // The stream is new, not one of the tracks'; with many sink pads GStreamer derives no name for
+  // it.
   gchar *id = g_strdup_printf ("%s-%08x", GST_ELEMENT_NAME (element_), g_random_int ());
   GstEvent *event = gst_event_new_stream_start (id);
   g_free (id);
@@ -125,7 +126,7 @@ bool Mixer::negotiate ()
 
   GstAudioInfo info;
   const bool usable = !gst_caps_is_empty (caps) && gst_audio_info_from_caps (&info, caps) &&
-                      GST_AUDIO_INFO_RATE (&info) == rate_hz ();
+      GST_AUDIO_INFO_RATE (&info) == rate_hz ();
   if (!usable) {
     GstCaps *peer = gst_pad_peer_query_caps (src_, nullptr);
     gchar *wanted = gst_caps_to_string (peer);
@@ -150,8 +151,8 @@ bool Mixer::negotiate ()
         GST_AUDIO_INFO_IS_UNPOSITIONED (&info) ? nullptr : info.position);
     if (out_converter_)
       gst_audio_converter_free (out_converter_);
-    out_converter_ = same_samples (mix_info_, out_info_) ? nullptr
-                                                         : make_converter (mix_info_, out_info_);
+    out_converter_ =
+        same_samples (mix_info_, out_info_) ? nullptr : make_converter (mix_info_, out_info_);
     for (const auto &track : snapshot_) // their converters lead to the old format
       if (GstAudioInfo format = track->mix.format; format.finfo) {
         GstCaps *in = gst_audio_info_to_caps (&format);
@@ -171,14 +172,15 @@ bool Mixer::negotiate ()
 bool Mixer::decide_pool (GstCaps *caps)
 {
   // Chunks of a duration that is no whole number of frames are of this size or one less.
-  pool_frames_ = std::max<Frames> (1, static_cast<Frames> (gst_util_uint64_scale_ceil (
-                     chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND)));
+  pool_frames_ = std::max<Frames> (1,
+      static_cast<Frames> (gst_util_uint64_scale_ceil (
+          chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND)));
   const auto bytes = static_cast<std::uint64_t> (pool_frames_) *
-                     static_cast<std::uint64_t> (GST_AUDIO_INFO_BPF (&out_info_));
+      static_cast<std::uint64_t> (GST_AUDIO_INFO_BPF (&out_info_));
   if (bytes > kMaxChunkBytes) {
     GST_ELEMENT_ERROR (element_, LIBRARY, SETTINGS,
-        ("output-buffer-duration is too long: a chunk of %" GST_TIME_FORMAT " has %" G_GUINT64_FORMAT
-         " bytes; the limit is %u.",
+        ("output-buffer-duration is too long: a chunk of %" GST_TIME_FORMAT
+         " has %" G_GUINT64_FORMAT " bytes; the limit is %u.",
             GST_TIME_ARGS (chunk_duration_), bytes, static_cast<guint> (kMaxChunkBytes)),
         (nullptr));
     return false;
@@ -226,12 +228,12 @@ bool Mixer::decide_pool (GstCaps *caps)
   }
   pool_ = pool;
   if (!gst_buffer_pool_set_active (pool_, TRUE)) {
-    GST_ELEMENT_ERROR (element_, RESOURCE, NO_SPACE_LEFT,
-        ("No memory for chunks of %u bytes.", size), (nullptr));
+    GST_ELEMENT_ERROR (
+        element_, RESOURCE, NO_SPACE_LEFT, ("No memory for chunks of %u bytes.", size), (nullptr));
     return false;
   }
   const auto samples = static_cast<std::size_t> (pool_frames_) *
-                       static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&out_info_));
+      static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&out_info_));
   convert_memory_.resize (samples);
   mix_memory_.resize (out_converter_ ? samples : 0);
   return true;
@@ -257,13 +259,14 @@ void Mixer::produce ()
   push_segment ();
 
   GstBuffer *buffer = nullptr;
-  // A pool with a limit may be empty while a sink holds what it has; waiting for it could not be ended.
+  // A pool with a limit may be empty while a sink holds what it has; waiting for it could not be
+  // ended.
   GstBufferPoolAcquireParams params {};
   params.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT;
   GstFlowReturn flow = gst_buffer_pool_acquire_buffer (pool_, &buffer, &params);
   if (flow == GST_FLOW_EOS) {
-    buffer = gst_buffer_new_allocate (nullptr,
-        static_cast<gsize> (pool_frames_) * static_cast<gsize> (out_info_.bpf), nullptr);
+    buffer = gst_buffer_new_allocate (
+        nullptr, static_cast<gsize> (pool_frames_) * static_cast<gsize> (out_info_.bpf), nullptr);
     flow = buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
   }
   if (flow != GST_FLOW_OK) {
@@ -420,8 +423,8 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
 {
   auto &held = track.mix.held;
   const float gain = track.settings.mute.load (std::memory_order_relaxed)
-                         ? 0.0f
-                         : static_cast<float> (track.settings.volume.load (std::memory_order_relaxed));
+      ? 0.0f
+      : static_cast<float> (track.settings.volume.load (std::memory_order_relaxed));
   const auto channels = static_cast<std::size_t> (mix_info_.channels);
   bool audible = false;
   Frames mixed = 0;
@@ -447,8 +450,7 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
     }
     if (item.frames > 0 && item.start < end) {
       const Frames frames = std::min (item.end (), end) - item.start;
-      const auto where = acc.subspan (
-          static_cast<std::size_t> (item.start - begin) * channels);
+      const auto where = acc.subspan (static_cast<std::size_t> (item.start - begin) * channels);
       if (item.kind == QueueItem::Kind::audio) {
         audible = mix_audio (track, item, where, frames, gain) || audible;
         mixed += frames;
@@ -525,8 +527,7 @@ void Mixer::adopt_format (Track &track, GstCaps *caps)
   if (mix.converter)
     gst_audio_converter_free (mix.converter);
   mix.converter = nullptr;
-  mix.unconvertible =
-      !gst_audio_info_from_caps (&mix.format, caps) ||
+  mix.unconvertible = !gst_audio_info_from_caps (&mix.format, caps) ||
       (GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
           static_cast<std::size_t> (mix.format.channels) > kMaxChannels);
   if (!mix.unconvertible && !same_samples (mix.format, mix_info_)) {

@@ -118,7 +118,10 @@ void Mixer::set_latest_info (Track &track, const GstAudioInfo &info) noexcept
 
 // --- flow
 
-void Mixer::interrupt () noexcept { shared.readiness.stop (); }
+void Mixer::interrupt () noexcept
+{
+  shared.readiness.stop ();
+}
 
 void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept
 {
@@ -305,8 +308,7 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
     const auto track_is = track->queue.judge ();
     if (!track_is.blocked || track_is.missing)
       continue;
-    const bool same_thread =
-        unknown ||
+    const bool same_thread = unknown ||
         std::find (starving_.begin (), starving_.end (), track_is.feeder) != starving_.end ();
     if (!same_thread && !in_vain)
       others_blocked = true;
@@ -420,30 +422,28 @@ GstStructure *Mixer::stats () const
     const auto counts = track->queue.counts ();
     growths += counts.growths;
     late += track->mix.frames_late.load (std::memory_order_relaxed);
-    dropped +=
-        counts.frames_flushed + track->mix.frames_dropped.load (std::memory_order_relaxed);
+    dropped += counts.frames_flushed + track->mix.frames_dropped.load (std::memory_order_relaxed);
     const auto track_is = track->queue.judge ();
     if (!track_is.linked || track_is.ended)
       continue; // nothing more is expected of it
     const auto level = track->queue.level ();
-    const double fill =
-        level.limit > 0 ? std::min (1.0, static_cast<double> (level.frames) /
-                                             static_cast<double> (level.limit))
-                        : 0.0;
+    const double fill = level.limit > 0
+        ? std::min (1.0, static_cast<double> (level.frames) / static_cast<double> (level.limit))
+        : 0.0;
     fill_min = std::min (fill_min, fill);
     fill_sum += fill;
     ++filled;
   }
-  return gst_structure_new ("application/x-trackmixer-stats", //
-      "out-ksps", G_TYPE_DOUBLE, out,                         //
-      "target-ksps", G_TYPE_DOUBLE, target,                   //
+  return gst_structure_new ("application/x-trackmixer-stats",            //
+      "out-ksps", G_TYPE_DOUBLE, out,                                    //
+      "target-ksps", G_TYPE_DOUBLE, target,                              //
       "realtime-factor", G_TYPE_DOUBLE, target > 0 ? out / target : 0.0, //
       "chunk-time-mean-ns", G_TYPE_DOUBLE, chunk_time_.mean_ns (),       //
-      "chunk-time-p99-ns", G_TYPE_UINT64, chunk_time_.percentile_ns (0.99),
-      "chunk-time-max-ns", G_TYPE_UINT64, chunk_time_.max_ns (),            //
-      "chunks", G_TYPE_UINT64, chunks_.load (std::memory_order_relaxed),    //
+      "chunk-time-p99-ns", G_TYPE_UINT64, chunk_time_.percentile_ns (0.99), "chunk-time-max-ns",
+      G_TYPE_UINT64, chunk_time_.max_ns (),                                      //
+      "chunks", G_TYPE_UINT64, chunks_.load (std::memory_order_relaxed),         //
       "frames-out", G_TYPE_UINT64, frames_out_.load (std::memory_order_relaxed), //
-      "buf-min", G_TYPE_DOUBLE, filled > 0 ? fill_min : 0.0,                //
+      "buf-min", G_TYPE_DOUBLE, filled > 0 ? fill_min : 0.0,                     //
       "buf-mean", G_TYPE_DOUBLE, filled > 0 ? fill_sum / static_cast<double> (filled) : 0.0,
       "queued-bytes", G_TYPE_UINT64, shared.queued_bytes.load (std::memory_order_relaxed),
       "starved-chunks", G_TYPE_UINT64, starved_chunks_.load (std::memory_order_relaxed), //

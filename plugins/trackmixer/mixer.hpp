@@ -38,8 +38,9 @@ struct MixerSettings {
 /// The state of one trackmixer element, without GObject.
 ///
 /// Threads  iterate() is the mix task's function; what is under «mix task» in the private part is
-///          its own, and is touched by others only once it has been interrupted. `control_` guards the
-///          list of tracks and the bookkeeping of flushes; it is taken rarely, never for a chunk.
+///          its own, and is touched by others only once it has been interrupted. `control_` guards
+///          the list of tracks and the bookkeeping of flushes; it is taken rarely, never for a
+///          chunk.
 /// Locks    task_ (the mix task's, for the length of a chunk), then control_, then a track's mutex;
 ///          the readiness mutex is never taken with a track's held.
 class Mixer {
@@ -141,7 +142,7 @@ private:
   }
 
   mutable std::mutex control_;
-  GstFlowReturn flow_ {GST_FLOW_OK};       // under control_; what the feeders hear
+  GstFlowReturn flow_ {GST_FLOW_OK};           // under control_; what the feeders hear
   std::vector<std::shared_ptr<Track>> tracks_; // under control_, in the order of their indices
   std::atomic<std::uint64_t> generation_ {1};  // of tracks_
   std::atomic<int> rate_hz_ {0};

@@ -12,15 +12,18 @@ namespace mt::trackmixer {
 
 namespace {
 
-/// matroskademux announces a gap for every track that is 3 s behind in the file, and again before each
-/// of its buffers until it has caught up. So a gap is not believed before the others are this far
-/// ahead: files with clusters of several seconds would lose what their later tracks hold.
+/// matroskademux announces a gap for every track that is 3 s behind in the file, and again before
+/// each of its buffers until it has caught up. So a gap is not believed before the others are this
+/// far ahead: files with clusters of several seconds would lose what their later tracks hold.
 constexpr GstClockTime kGapPatience = 10 * GST_SECOND;
 
 /// GstAudioConverter crashes from 64 on.
 constexpr int kMaxChannels = 63;
 
-GstElement *element_of (GstObject *parent) noexcept { return GST_ELEMENT (parent); }
+GstElement *element_of (GstObject *parent) noexcept
+{
+  return GST_ELEMENT (parent);
+}
 
 // --- what a track brings
 
@@ -57,8 +60,8 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
   return true;
 }
 
-/// Puts the format before the audio that has it. Not done by the CAPS event itself: a flush empties the
-/// queue, and caps are sticky, so they would not come again.
+/// Puts the format before the audio that has it. Not done by the CAPS event itself: a flush empties
+/// the queue, and caps are sticky, so they would not come again.
 GstFlowReturn push_pending_format (Element &state, Track &track)
 {
   QueueItem item;
@@ -87,10 +90,9 @@ bool accept_segment (GstObject *parent, Track &track, GstEvent *event)
 
 Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
 {
-  const GstClockTime running_time =
-      GST_CLOCK_TIME_IS_VALID (time)
-          ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
-          : GST_CLOCK_TIME_NONE;
+  const GstClockTime running_time = GST_CLOCK_TIME_IS_VALID (time)
+      ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
+      : GST_CLOCK_TIME_NONE;
   return track.timeline.place (running_time, frames, state.mixer.rate_hz (), discont,
       state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
       state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
@@ -101,7 +103,7 @@ bool lies_within (const GstSegment &segment, GstBuffer *buffer) noexcept
 {
   const GstClockTime start = GST_BUFFER_PTS (buffer);
   return GST_CLOCK_TIME_IS_VALID (start) && start >= segment.start &&
-         !GST_CLOCK_TIME_IS_VALID (segment.stop);
+      !GST_CLOCK_TIME_IS_VALID (segment.stop);
 }
 
 std::size_t frames_in (GstBuffer *buffer, gsize bpf) noexcept
@@ -112,8 +114,8 @@ std::size_t frames_in (GstBuffer *buffer, gsize bpf) noexcept
   return gst_buffer_get_size (buffer) / bpf;
 }
 
-/// Cuts a buffer to its segment, at the nearest frames; gst_audio_buffer_clip() truncates times that
-/// are truncated already, and is one frame off. Takes the buffer. Null: nothing is left of it.
+/// Cuts a buffer to its segment, at the nearest frames; gst_audio_buffer_clip() truncates times
+/// that are truncated already, and is one frame off. Takes the buffer. Null: nothing is left of it.
 /// `time` is the buffer's time stamp on the way in and out.
 GstBuffer *clip (const GstSegment &segment, GstBuffer *buffer, int rate_hz, gsize bpf,
     GstClockTime &time) noexcept
@@ -139,8 +141,8 @@ GstBuffer *clip (const GstSegment &segment, GstBuffer *buffer, int rate_hz, gsiz
     gst_buffer_unref (buffer);
     return nullptr;
   }
-  return gst_audio_buffer_truncate (buffer, static_cast<gint> (bpf), static_cast<gsize> (skipped),
-      static_cast<gsize> (kept));
+  return gst_audio_buffer_truncate (
+      buffer, static_cast<gint> (bpf), static_cast<gsize> (skipped), static_cast<gsize> (kept));
 }
 
 void accept_gap (Element &state, Track &track, GstEvent *event)
@@ -156,7 +158,8 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
   guint64 to = start + duration;
   if (!gst_segment_clip (&track.timeline.segment, GST_FORMAT_TIME, from, to, &from, &to))
     return;
-  // The end from its own time: lengths in frames are rounded, and many short gaps would add that up.
+  // The end from its own time: lengths in frames are rounded, and many short gaps would add that
+  // up.
   const auto end = gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, to);
   track.queue.note_gap (track.timeline.place_gap (end, rate), frame_at (kGapPatience, rate));
 }
@@ -178,8 +181,8 @@ bool all_flushed (Element &state, std::uint32_t seqnum, Test test)
   return any;
 }
 
-/// A flush goes downstream once: with the first track for a seek of ours, because its new audio must
-/// not meet the old time line; for any other flush when it has reached every track.
+/// A flush goes downstream once: with the first track for a seek of ours, because its new audio
+/// must not meet the old time line; for any other flush when it has reached every track.
 void forward_flush_start (Element &state, std::uint32_t seqnum)
 {
   {
@@ -201,9 +204,8 @@ void forward_flush_start (Element &state, std::uint32_t seqnum)
 void start_task (Element &state)
 {
   gst_pad_start_task (
-      state.src_pad,
-      [] (gpointer mixer) noexcept { static_cast<Mixer *> (mixer)->iterate (); }, &state.mixer,
-      nullptr);
+      state.src_pad, [] (gpointer mixer) noexcept { static_cast<Mixer *> (mixer)->iterate (); },
+      &state.mixer, nullptr);
 }
 
 void forward_flush_stop (Element &state, std::uint32_t seqnum)
@@ -464,8 +466,8 @@ GstFlowReturn sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer) noe
   if (came % bpf != 0) {
     gst_buffer_unref (buffer);
     GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
-        ("Track %s: a buffer of %" G_GSIZE_FORMAT " bytes is no whole number of frames of %"
-         G_GSIZE_FORMAT " bytes.",
+        ("Track %s: a buffer of %" G_GSIZE_FORMAT
+         " bytes is no whole number of frames of %" G_GSIZE_FORMAT " bytes.",
             track.name.c_str (), came, bpf),
         (nullptr));
     return GST_FLOW_ERROR;
@@ -555,7 +557,8 @@ gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
     answer_caps (state, pad, query);
     return TRUE;
   case GST_QUERY_ACCEPT_CAPS: {
-    // By the template only: a rate that is not the mix's is refused by the CAPS event, which can say why.
+    // By the template only: a rate that is not the mix's is refused by the CAPS event, which can
+    // say why.
     GstCaps *asked = nullptr;
     gst_query_parse_accept_caps (query, &asked);
     GstCaps *all = gst_pad_get_pad_template_caps (pad);
@@ -572,8 +575,7 @@ gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
   }
 }
 
-gboolean sink_activate_mode (
-    GstPad *pad, GstObject *, GstPadMode mode, gboolean active) noexcept
+gboolean sink_activate_mode (GstPad *pad, GstObject *, GstPadMode mode, gboolean active) noexcept
 {
   if (mode != GST_PAD_MODE_PUSH)
     return FALSE;
@@ -630,8 +632,7 @@ gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
     gst_query_parse_position (query, &format, nullptr);
     if (format != GST_FORMAT_TIME)
       return FALSE;
-    gst_query_set_position (
-        query, GST_FORMAT_TIME, static_cast<gint64> (state.mixer.position ()));
+    gst_query_set_position (query, GST_FORMAT_TIME, static_cast<gint64> (state.mixer.position ()));
     return TRUE;
   }
   default:

@@ -69,8 +69,7 @@ public:
       const std::lock_guard lock {mutex_};
       if (!waiting_)
         return;
-      const bool feeds_starving =
-          starving_unknown_ ||
+      const bool feeds_starving = starving_unknown_ ||
           std::find (starving_.begin (), starving_.end (), feeder) != starving_.end ();
       if (!feeds_starving && timed_)
         return;
@@ -102,7 +101,7 @@ public:
   [[nodiscard]] bool take_recheck () noexcept
   {
     return recheck_.load (std::memory_order_relaxed) &&
-           recheck_.exchange (false, std::memory_order_acq_rel);
+        recheck_.exchange (false, std::memory_order_acq_rel);
   }
 
   /// With the guard held: no track is missing.
@@ -112,10 +111,7 @@ public:
   }
 
   /// Gives up the guard, to wait(). True: nothing is missing, and nobody will say so.
-  bool release_guard () noexcept
-  {
-    return missing_.fetch_sub (1, std::memory_order_acq_rel) == 1;
-  }
+  bool release_guard () noexcept { return missing_.fetch_sub (1, std::memory_order_acq_rel) == 1; }
 
   void take_guard () noexcept { missing_.fetch_add (1, std::memory_order_acq_rel); }
 

@@ -75,11 +75,11 @@ bool tracks_are_on_their_way (GstElement *element) noexcept
     for_each (gst_bin_iterate_elements (GST_BIN (parent)), [&] (GstObject *object) {
       GstElement *sibling = GST_ELEMENT (object);
       GST_OBJECT_LOCK (sibling);
-      // A bin starts its children one by one, so one that has not begun counts while the bin is busy.
+      // A bin starts its children one by one, so one that has not begun counts while the bin is
+      // busy.
       const bool not_begun = changing && GST_STATE (sibling) < GST_STATE_PAUSED &&
-                             !GST_OBJECT_FLAG_IS_SET (sibling, GST_ELEMENT_FLAG_LOCKED_STATE);
-      const bool on_its_way =
-          (not_begun || GST_STATE_RETURN (sibling) == GST_STATE_CHANGE_ASYNC) &&
+          !GST_OBJECT_FLAG_IS_SET (sibling, GST_ELEMENT_FLAG_LOCKED_STATE);
+      const bool on_its_way = (not_begun || GST_STATE_RETURN (sibling) == GST_STATE_CHANGE_ASYNC) &&
           !GST_OBJECT_FLAG_IS_SET (sibling, GST_ELEMENT_FLAG_SINK);
       GST_OBJECT_UNLOCK (sibling);
       if (on_its_way && object != level &&

@@ -20,15 +20,16 @@ Frames TrackTimeline::place (GstClockTime running_time, Frames frames, int rate_
   Frames start = expected_;
   if (GST_CLOCK_TIME_IS_VALID (running_time)) {
     const Frames stamped = frame_at (running_time, rate_hz);
-    if (after_gap && (before_gap_ == kUnknown ||
-                         std::abs (stamped - before_gap_) < std::abs (stamped - expected_)))
+    if (after_gap &&
+        (before_gap_ == kUnknown ||
+            std::abs (stamped - before_gap_) < std::abs (stamped - expected_)))
       start = expected_ = before_gap_;
     bool resync = expected_ == kUnknown || discont;
     if (!resync) {
       const auto within_threshold = [&] {
         return std::abs (stamped - expected_) <=
-               static_cast<Frames> (gst_util_uint64_scale_round (
-                   threshold, static_cast<guint64> (rate_hz), GST_SECOND));
+            static_cast<Frames> (gst_util_uint64_scale_round (
+                threshold, static_cast<guint64> (rate_hz), GST_SECOND));
       };
       if (stamped == expected_ || within_threshold ()) {
         apart_since_ = GST_CLOCK_TIME_NONE;

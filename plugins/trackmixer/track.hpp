@@ -21,14 +21,14 @@ struct TrackSettings {
   std::atomic<bool> mute {false};
 };
 
-/// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated once
-/// more it would be one frame early.
+/// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated
+/// once more it would be one frame early.
 Frames frame_at (GstClockTime time, int rate_hz) noexcept;
 
 /// Places buffers on the mix's time line by their running time.
 ///
-/// Time stamps jitter (Matroska's count milliseconds), so a buffer that comes within the threshold of
-/// where the last one ended is placed there, and one that does not is only believed once the
+/// Time stamps jitter (Matroska's count milliseconds), so a buffer that comes within the threshold
+/// of where the last one ended is placed there, and one that does not is only believed once the
 /// difference has lasted for `discont_wait`, as in GstAudioAggregator.
 ///
 /// Threads  the feeder, with the pad's stream lock.
@@ -81,11 +81,11 @@ struct MixInput {
 
   void forget (std::vector<QueueItem> &items) noexcept; // unmaps, counts and drops them
 
-  std::vector<QueueItem> flushed;      // held when the track was flushed
-  std::vector<QueueItem> held;         // taken from the queue, the first may be half used
-  GstBuffer *mapped {nullptr};         // the buffer of `map`; owned by `held`
+  std::vector<QueueItem> flushed; // held when the track was flushed
+  std::vector<QueueItem> held;    // taken from the queue, the first may be half used
+  GstBuffer *mapped {nullptr};    // the buffer of `map`; owned by `held`
   GstAudioBuffer map {};
-  GstAudioInfo format {};              // of the audio in `held`
+  GstAudioInfo format {};                 // of the audio in `held`
   GstAudioConverter *converter {nullptr}; // none: the samples are mixed as they are
   bool unconvertible {false};
   bool warned {false}; // of this episode of starving
@@ -103,8 +103,7 @@ struct Track {
   Track (std::shared_ptr<MixerShared> mixer_shared, std::string pad_name, unsigned pad_index)
       : name {std::move (pad_name)}, index {pad_index}, shared {std::move (mixer_shared)},
         queue {*shared}
-  {
-  }
+  {}
   ~Track () { gst_clear_caps (&feeder_caps); }
   Track (const Track &) = delete;
   Track &operator= (const Track &) = delete;
@@ -114,11 +113,11 @@ struct Track {
   const std::shared_ptr<MixerShared> shared; // a pad can outlive its element
   TrackSettings settings;
   TrackQueue queue;
-  TrackTimeline timeline;      // feeder
-  GstAudioInfo feeder_info {}; // feeder: of the audio that comes in
+  TrackTimeline timeline;         // feeder
+  GstAudioInfo feeder_info {};    // feeder: of the audio that comes in
   GstCaps *feeder_caps {nullptr}; // feeder: the last ones
   bool format_pending {false};    // feeder: they have to be queued before the next audio
-  std::atomic<int> rate_hz {0}; // of feeder_info
+  std::atomic<int> rate_hz {0};   // of feeder_info
   MixInput mix;
 
   // Under the element's control lock.

@@ -10,7 +10,10 @@ namespace {
 constexpr std::size_t kFirstCapacity = 64; // items; about 1 s of small buffers
 } // namespace
 
-TrackQueue::~TrackQueue () { clear (); }
+TrackQueue::~TrackQueue ()
+{
+  clear ();
+}
 
 void TrackQueue::append (const QueueItem &item)
 {
@@ -40,7 +43,7 @@ QueueItem TrackQueue::pop_front () noexcept
 bool TrackQueue::is_ready () const noexcept
 {
   return retired_ || eos_ || starved_ || !linked_ || end_ >= need_end_ ||
-         believed_gap_ >= need_end_;
+      believed_gap_ >= need_end_;
 }
 
 bool TrackQueue::is_full () noexcept
@@ -51,7 +54,7 @@ bool TrackQueue::is_full () noexcept
   if (queued_frames_ + held_frames_ >= std::max (limit_, grown_limit_))
     return true;
   full_in_bytes_ = shared_.queued_bytes.load (std::memory_order_relaxed) >=
-                   shared_.max_total_bytes.load (std::memory_order_relaxed);
+      shared_.max_total_bytes.load (std::memory_order_relaxed);
   return full_in_bytes_;
 }
 
@@ -91,8 +94,7 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
       lock.unlock ();
       shared_.readiness.feeder_blocks (std::this_thread::get_id ());
       lock.lock ();
-      cond_.wait (
-          lock, [this] { return !feeder_waiting_ || flushing_ || flow_ != GST_FLOW_OK; });
+      cond_.wait (lock, [this] { return !feeder_waiting_ || flushing_ || flow_ != GST_FLOW_OK; });
       feeder_waiting_ = false;
       counts_.feeder_wait_ns += static_cast<std::uint64_t> (
           std::chrono::nanoseconds (std::chrono::steady_clock::now () - since).count ());
@@ -157,9 +159,9 @@ void TrackQueue::set_eos () noexcept
     const std::lock_guard lock {mutex_};
     feeder_ = std::this_thread::get_id ();
     eos_ = true;
-    end_ = std::max (end_, gap_end_); // silence at the end belongs to the track
+    end_ = std::max (end_, gap_end_);  // silence at the end belongs to the track
     shared_.readiness.flag_recheck (); // the mix may end here
-    (void) update_missing ();
+    (void)update_missing ();
   }
   shared_.readiness.wake ();
 }
@@ -218,7 +220,7 @@ void TrackQueue::clear () noexcept
     starved_ = false;
     feeder_ = {};
     shared_.readiness.flag_recheck ();
-    (void) update_missing ();
+    (void)update_missing ();
   }
   for (auto &item : thrown_away)
     item.drop ();
@@ -231,7 +233,7 @@ void TrackQueue::set_linked (bool linked) noexcept
     const std::lock_guard lock {mutex_};
     linked_ = linked;
     shared_.readiness.flag_recheck ();
-    (void) update_missing ();
+    (void)update_missing ();
   }
   shared_.readiness.wake ();
 }
@@ -243,7 +245,7 @@ void TrackQueue::retire () noexcept
     retired_ = true;
     shared_.readiness.flag_recheck ();
     flushing_ = true;
-    (void) update_missing ();
+    (void)update_missing ();
     cond_.notify_all ();
   }
   shared_.readiness.wake ();
@@ -285,8 +287,8 @@ bool TrackQueue::linked () const noexcept
 TrackQueue::Judgement TrackQueue::judge () const noexcept
 {
   const std::lock_guard lock {mutex_};
-  return {linked_, eos_, counted_missing_, gap_end_ >= need_end_,
-      feeder_waiting_ || drain_waiting_, end_, feeder_, received_};
+  return {linked_, eos_, counted_missing_, gap_end_ >= need_end_, feeder_waiting_ || drain_waiting_,
+      end_, feeder_, received_};
 }
 
 bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held,
@@ -310,7 +312,7 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
   // What is held beyond the chunk is at most the rest of the last item.
   held_frames_ = std::clamp<Frames> (taken_end_ - end, 0, last_taken_frames_);
   need_end_ = next_end;
-  (void) update_missing (); // the mix task holds the guard: this is never the last
+  (void)update_missing (); // the mix task holds the guard: this is never the last
 
   const Frames level = queued_frames_ + held_frames_;
   if (level <= limit_)
@@ -330,7 +332,7 @@ void TrackQueue::update_need (Frames end) noexcept
 {
   const std::lock_guard lock {mutex_};
   need_end_ = end;
-  (void) update_missing ();
+  (void)update_missing ();
   if (feeder_waiting_ && !is_ready ())
     release_feeder ();
 }
@@ -360,14 +362,14 @@ void TrackQueue::believe_gap () noexcept
 {
   const std::lock_guard lock {mutex_};
   believed_gap_ = gap_end_;
-  (void) update_missing ();
+  (void)update_missing ();
 }
 
 void TrackQueue::starve () noexcept
 {
   const std::lock_guard lock {mutex_};
   starved_ = true;
-  (void) update_missing ();
+  (void)update_missing ();
 }
 
 } // namespace mt::trackmixer

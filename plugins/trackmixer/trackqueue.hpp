@@ -73,7 +73,8 @@ struct TrackLevel {
 /// full queue waits until half of the limit is left, so that it is woken seldom and delivers much.
 /// A queue that the next chunk waits for is never full. Nothing is dropped.
 ///
-/// Threads  feeder: push(), push_gap(), … with the pad's stream lock. Mix task: take(), update_need(),
+/// Threads  feeder: push(), push_gap(), … with the pad's stream lock. Mix task: take(),
+/// update_need(),
 ///          grow(), starve(). Any: the rest.
 /// Locks    one mutex for each queue, and no other lock is taken while it is held.
 class TrackQueue {
@@ -87,14 +88,14 @@ public:
 
   /// Queues an item, waiting while the queue is full. Takes the item whatever it returns.
   GstFlowReturn push (QueueItem item, Frames limit) noexcept;
-  /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the same
-  /// is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
+  /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the
+  /// same is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
   void note_gap (Frames end, Frames patience) noexcept;
   void set_eos () noexcept;
   /// Audio follows again after EOS. True if the track had ended.
   bool restart () noexcept;
-  /// Waits until the mix has taken every whole chunk, for a DRAIN query. False if it could not wait:
-  /// a flush, or another track starves for what this thread would bring next.
+  /// Waits until the mix has taken every whole chunk, for a DRAIN query. False if it could not
+  /// wait: a flush, or another track starves for what this thread would bring next.
   bool wait_drained () noexcept;
 
   // --- any thread
@@ -138,8 +139,8 @@ public:
   /// States anew where the next chunk ends.
   void update_need (Frames end) noexcept;
   void notify () noexcept { cond_.notify_all (); }
-  /// Lets a blocked feeder go on: `doubled`, or by one more limit. False if it was not blocked, or if
-  /// the cap on bytes forbids.
+  /// Lets a blocked feeder go on: `doubled`, or by one more limit. False if it was not blocked, or
+  /// if the cap on bytes forbids.
   bool grow (bool doubled) noexcept;
   /// Mixes silence for this track until something arrives.
   void starve () noexcept;

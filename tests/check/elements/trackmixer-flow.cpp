@@ -9,8 +9,8 @@ namespace {
 constexpr GstClockTime kChunk = 10 * GST_MSECOND;
 constexpr int kRate = 44100;
 
-GstEvent *seek_event (std::int64_t frame, double rate = 1.0,
-    int flags = GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE)
+GstEvent *seek_event (
+    std::int64_t frame, double rate = 1.0, int flags = GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_ACCURATE)
 {
   return gst_event_new_seek (rate, GST_FORMAT_TIME, static_cast<GstSeekFlags> (flags),
       GST_SEEK_TYPE_SET, static_cast<gint64> (time_of (frame, kRate)), GST_SEEK_TYPE_NONE, -1);
@@ -38,7 +38,10 @@ public:
     halt ();
   }
 
-  void start () { thread_ = std::thread {[this] { stream (0, true); }}; }
+  void start ()
+  {
+    thread_ = std::thread {[this] { stream (0, true); }};
+  }
 
   Feeder feeder;
   std::atomic<int> seeks {0};
@@ -60,8 +63,8 @@ private:
     flush = gst_event_new_flush_stop (TRUE);
     gst_event_set_seqnum (flush, seqnum);
     gst_pad_push_event (feeder.src, flush);
-    const auto at = static_cast<std::int64_t> (gst_util_uint64_scale_round (
-        static_cast<guint64> (start), kRate, GST_SECOND));
+    const auto at = static_cast<std::int64_t> (
+        gst_util_uint64_scale_round (static_cast<guint64> (start), kRate, GST_SECOND));
     thread_ = std::thread {[this, at] { stream (at, false); }};
     return true;
   }
@@ -107,8 +110,7 @@ private:
 
 struct TwoSources {
   TwoSources ()
-      : one {fine_noise (2 * 60000, 1)}, two {fine_noise (60000, 2)},
-        a {bed, {kRate, 2}, one, 11},
+      : one {fine_noise (2 * 60000, 1)}, two {fine_noise (60000, 2)}, a {bed, {kRate, 2}, one, 11},
         b {bed, {kRate, 1, GST_AUDIO_FORMAT_S16}, two, 12}
   {
     // What the mixer makes of S16: the value that was sent.
@@ -250,10 +252,11 @@ GST_START_TEST (test_seeks_that_are_refused)
   fail_if (send_upstream (mix.bed, seek_event (5000, 2.0)));
   fail_if (send_upstream (mix.bed, seek_event (5000, -1.0)));
   fail_if (send_upstream (mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_ACCURATE)));
-  fail_if (send_upstream (
-      mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT)));
-  fail_if (send_upstream (mix.bed, gst_event_new_seek (1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH,
-                                       GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1)));
+  fail_if (
+      send_upstream (mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT)));
+  fail_if (send_upstream (mix.bed,
+      gst_event_new_seek (1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
+          GST_SEEK_TYPE_NONE, -1)));
   fail_unless_equals_int (mix.a.seeks, 0);
   fail_unless (mix.bed.sink.wait_for_eos ());
   check_equal (mix.bed.sink.samples (), mix.from (0));

@@ -28,7 +28,8 @@ struct FullTrack {
       self.begin ();
       flow = self.push_all (audio, 3, 1000);
     });
-    fail_unless (eventually ([this] { return feeder.count ("queued-frames") >= kSecond / 5 - 2 * kChunkFrames; }));
+    fail_unless (eventually (
+        [this] { return feeder.count ("queued-frames") >= kSecond / 5 - 2 * kChunkFrames; }));
     std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until it really waits
     fail_if (feeder.done.load ());
   }
@@ -80,8 +81,8 @@ GST_START_TEST (test_a_higher_limit_releases_a_feeder)
   FullTrack full;
   const auto pushed = full.feeder.pushed_frames.load ();
   g_object_set (full.bed.element, "max-size-time", GST_SECOND, nullptr);
-  fail_unless (eventually (
-      [&] { return full.feeder.pushed_frames.load () > pushed + kSecond / 2; }));
+  fail_unless (
+      eventually ([&] { return full.feeder.pushed_frames.load () > pushed + kSecond / 2; }));
 }
 GST_END_TEST;
 
@@ -155,7 +156,8 @@ GST_START_TEST (test_one_thread_feeds_tracks_in_turn)
 }
 GST_END_TEST;
 
-/// The second track's thread brings nothing until the first one has got rid of four times its queue.
+/// The second track's thread brings nothing until the first one has got rid of four times its
+/// queue.
 GST_START_TEST (test_tracks_of_two_threads_that_depend_on_each_other)
 {
   MixerBed bed;
