@@ -1,9 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Runs a test program whose registry of plugins is already written.
+# Runs a test program once the registry of plugins is written; tests that run side by side share it.
 #
-# usage: with-registry.sh PROGRAM [ARGUMENT ...]
-# Writing it loads every plugin of the system into the process, some of which start threads, and Check forks after that: a
-# fork with threads is more than TSan can follow. So the program runs once before without any check.
-GST_CHECKS=none "$@" >/dev/null 2>&1
+# usage: with-registry.sh WRITE-REGISTRY PROGRAM [ARGUMENT ...]
+write_registry=$1
+shift
+flock "$GST_REGISTRY.lock" "$write_registry" >"$GST_REGISTRY.log" 2>&1 || {
+  cat "$GST_REGISTRY.log"
+  echo "cannot write the registry of plugins $GST_REGISTRY"
+  exit 1
+}
 exec "$@"
