@@ -128,13 +128,23 @@ void finalize (GObject *object) noexcept
 
 // --- pads
 
+bool has_pad (GstElement *element, unsigned index)
+{
+  GstPad *pad = gst_element_get_static_pad (element, ("sink_" + std::to_string (index)).c_str ());
+  const bool has = pad != nullptr;
+  gst_clear_object (&pad);
+  return has;
+}
+
 /// The number in a pad's name, or the next free one. False: the name is taken or is no track's.
 bool choose_index (GstElement *element, const gchar *name, unsigned &index)
 {
   Element &state = state_of (element);
   const std::lock_guard lock {state.pads};
   if (!name) {
-    index = state.next_index++;
+    do
+      index = state.next_index++; // which begins anew after the last number
+    while (index == G_MAXUINT || has_pad (element, index));
     return true;
   }
   char rest = 0;
@@ -144,8 +154,7 @@ bool choose_index (GstElement *element, const gchar *name, unsigned &index)
     GST_ERROR_OBJECT (element, "no pad can be called %s: tracks are sink_0, sink_1, …", name);
     return false;
   }
-  if (GstPad *taken = gst_element_get_static_pad (element, name)) {
-    gst_object_unref (taken);
+  if (has_pad (element, index)) {
     GST_ERROR_OBJECT (element, "there is a pad %s already", name);
     return false;
   }
@@ -180,7 +189,9 @@ GstPad *request_new_pad (
 void release_pad (GstElement *element, GstPad *pad) noexcept
 {
   gst_pad_set_active (pad, FALSE); // sends a feeder home that waits
-  state_of (element).mixer.remove_track (*GST_TRACK_MIXER_PAD (pad)->track);
+  const auto &track = *GST_TRACK_MIXER_PAD (pad)->track;
+  state_of (element).mixer.remove_track (track);
+  track->queue.clear (); // someone may keep the pad, but what it holds counts no more
   gst_child_proxy_child_removed (GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
   gst_element_remove_pad (element, pad);
 }
