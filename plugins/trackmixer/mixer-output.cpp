@@ -349,7 +349,7 @@ void Mixer::count_leftovers ()
     mix.forget (mix.flushed);
     mix.unmap ();
     for (auto &item : mix.held) {
-      if (item.kind == QueueItem::Kind::audio)
+      if (item.occupies_time ())
         bump (mix.frames_late, static_cast<std::uint64_t> (item.frames));
       else if (item.kind == QueueItem::Kind::format && negotiated_)
         adopt_format (*track, GST_CAPS (item.object));
@@ -444,8 +444,7 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
     }
     if (item.start < at) {
       const Frames late = std::min (item.frames, at - item.start);
-      if (item.kind == QueueItem::Kind::audio)
-        bump (track.mix.frames_late, static_cast<std::uint64_t> (late));
+      bump (track.mix.frames_late, static_cast<std::uint64_t> (late));
       consume (track, item, late);
     }
     if (item.frames > 0 && item.start < end) {
@@ -454,6 +453,8 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
       if (item.kind == QueueItem::Kind::audio) {
         audible = mix_audio (track, item, where, frames, gain) || audible;
         mixed += frames;
+      } else {
+        bump (track.mix.frames_dropped, static_cast<std::uint64_t> (frames));
       }
       consume (track, item, frames);
       at = item.start;

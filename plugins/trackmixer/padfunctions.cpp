@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// What arrives at the pads of trackmixer: buffers, events, queries, flushes and seeks.
+// What arrives at the pads of trackmixer: events, queries, flushes and seeks. What a track brings
+// is in trackinput.cpp.
 #include <algorithm>
 
 #include "gsttrackmixer.hpp"
 #include "gsttrackmixerpad.hpp"
+#include "trackinput.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 #define GST_CAT_DEFAULT gst_track_mixer_debug
@@ -11,158 +13,6 @@ GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 namespace mt::trackmixer {
 
 namespace {
-
-/// matroskademux announces a gap for every track that is 3 s behind in the file, and again before
-/// each of its buffers until it has caught up. So a gap is not believed before the others are this
-/// far ahead: files with clusters of several seconds would lose what their later tracks hold.
-constexpr GstClockTime kGapPatience = 10 * GST_SECOND;
-
-/// GstAudioConverter crashes from 64 on.
-constexpr int kMaxChannels = 63;
-
-GstElement *element_of (GstObject *parent) noexcept
-{
-  return GST_ELEMENT (parent);
-}
-
-// --- what a track brings
-
-bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps)
-{
-  GstAudioInfo info;
-  if (!gst_audio_info_from_caps (&info, caps)) {
-    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-        ("Track %s: these are no caps of raw audio.", track.name.c_str ()),
-        ("%" GST_PTR_FORMAT, caps));
-    return false;
-  }
-  if (GST_AUDIO_INFO_CHANNELS (&info) > kMaxChannels) {
-    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-        ("Track %s has %d channels; the limit is %d.", track.name.c_str (),
-            GST_AUDIO_INFO_CHANNELS (&info), kMaxChannels),
-        (nullptr));
-    return false;
-  }
-  if (!state.mixer.offer_rate (GST_AUDIO_INFO_RATE (&info))) {
-    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-        ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
-         "'audioconvert ! audioresample' before %s.",
-            track.name.c_str (), GST_AUDIO_INFO_RATE (&info), state.mixer.rate_hz (),
-            track.name.c_str ()),
-        ("Where several resamplers start at once, fix the rate with caps behind the mixer too."));
-    return false;
-  }
-  track.feeder_info = info;
-  track.rate_hz.store (GST_AUDIO_INFO_RATE (&info));
-  state.mixer.set_latest_info (track, info);
-  gst_caps_replace (&track.feeder_caps, caps);
-  track.format_pending = true;
-  return true;
-}
-
-/// Puts the format before the audio that has it. Not done by the CAPS event itself: a flush empties
-/// the queue, and caps are sticky, so they would not come again.
-GstFlowReturn push_pending_format (Element &state, Track &track)
-{
-  QueueItem item;
-  item.kind = QueueItem::Kind::format;
-  item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
-  const GstFlowReturn flow = track.queue.push (item, state.mixer.queue_limit ());
-  track.format_pending = flow != GST_FLOW_OK;
-  return flow;
-}
-
-bool accept_segment (GstObject *parent, Track &track, GstEvent *event)
-{
-  const GstSegment *segment = nullptr;
-  gst_event_parse_segment (event, &segment);
-  if (segment->format != GST_FORMAT_TIME || segment->rate != 1.0) {
-    GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
-        ("Track %s: a segment in %s at rate %g can't be mixed, only one in time at rate 1.",
-            track.name.c_str (), gst_format_get_name (segment->format), segment->rate),
-        (nullptr));
-    return false;
-  }
-  gst_segment_copy_into (segment, &track.timeline.segment);
-  track.timeline.expect_discontinuity ();
-  return true;
-}
-
-Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
-{
-  const GstClockTime running_time = GST_CLOCK_TIME_IS_VALID (time)
-      ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
-      : GST_CLOCK_TIME_NONE;
-  return track.timeline.place (running_time, frames, state.mixer.rate_hz (), discont,
-      state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
-      state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
-}
-
-/// The usual case, in which nothing has to be clipped.
-bool lies_within (const GstSegment &segment, GstBuffer *buffer) noexcept
-{
-  const GstClockTime start = GST_BUFFER_PTS (buffer);
-  return GST_CLOCK_TIME_IS_VALID (start) && start >= segment.start &&
-      !GST_CLOCK_TIME_IS_VALID (segment.stop);
-}
-
-std::size_t frames_in (GstBuffer *buffer, gsize bpf) noexcept
-{
-  // Where the samples lie in planes, a clipped buffer keeps its size.
-  if (const GstAudioMeta *meta = gst_buffer_get_audio_meta (buffer))
-    return meta->samples;
-  return gst_buffer_get_size (buffer) / bpf;
-}
-
-/// Cuts a buffer to its segment, at the nearest frames; gst_audio_buffer_clip() truncates times
-/// that are truncated already, and is one frame off. Takes the buffer. Null: nothing is left of it.
-/// `time` is the buffer's time stamp on the way in and out.
-GstBuffer *clip (const GstSegment &segment, GstBuffer *buffer, int rate_hz, gsize bpf,
-    GstClockTime &time) noexcept
-{
-  if (!GST_CLOCK_TIME_IS_VALID (time))
-    return buffer;
-  const auto frames = static_cast<Frames> (frames_in (buffer, bpf));
-  const GstClockTime length = gst_util_uint64_scale (
-      static_cast<guint64> (frames), GST_SECOND, static_cast<guint64> (rate_hz));
-  guint64 from = 0;
-  guint64 to = 0;
-  if (time > G_MAXINT64 ||
-      !gst_segment_clip (&segment, GST_FORMAT_TIME, time, time + length, &from, &to)) {
-    gst_buffer_unref (buffer);
-    return nullptr;
-  }
-  const Frames skipped = std::min (frames, frame_at (from - time, rate_hz));
-  const Frames kept = std::min (frames, frame_at (to - time, rate_hz)) - skipped;
-  time = from;
-  if (kept == frames)
-    return buffer;
-  if (kept <= 0) {
-    gst_buffer_unref (buffer);
-    return nullptr;
-  }
-  return gst_audio_buffer_truncate (
-      buffer, static_cast<gint> (bpf), static_cast<gsize> (skipped), static_cast<gsize> (kept));
-}
-
-void accept_gap (Element &state, Track &track, GstEvent *event)
-{
-  GstClockTime start = GST_CLOCK_TIME_NONE;
-  GstClockTime duration = GST_CLOCK_TIME_NONE;
-  gst_event_parse_gap (event, &start, &duration);
-  const int rate = state.mixer.rate_hz ();
-  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) || rate == 0 ||
-      track.timeline.segment.format != GST_FORMAT_TIME)
-    return; // says nothing about how much of the track is silent
-  guint64 from = start;
-  guint64 to = start + duration;
-  if (!gst_segment_clip (&track.timeline.segment, GST_FORMAT_TIME, from, to, &from, &to))
-    return;
-  // The end from its own time: lengths in frames are rounded, and many short gaps would add that
-  // up.
-  const auto end = gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, to);
-  track.queue.note_gap (track.timeline.place_gap (end, rate), frame_at (kGapPatience, rate));
-}
 
 // --- flushes
 
@@ -248,6 +98,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
 {
   track.queue.clear ();
   track.timeline.reset ();
+  track.left_out = track.lost_warned = false;
   track.format_pending = track.feeder_caps != nullptr;
   track.queue.set_flushing (false);
   {
@@ -451,52 +302,7 @@ bool answer_seeking (Element &state, GstQuery *query)
 
 GstFlowReturn sink_chain (GstPad *pad, GstObject *parent, GstBuffer *buffer) noexcept
 {
-  Element &state = state_of (parent);
-  Track &track = track_of (pad);
-  const GstAudioInfo &info = track.feeder_info;
-  if (!info.finfo || track.timeline.segment.format != GST_FORMAT_TIME) {
-    gst_buffer_unref (buffer);
-    GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
-        ("Track %s: a buffer came before caps and segment.", track.name.c_str ()), (nullptr));
-    return GST_FLOW_NOT_NEGOTIATED;
-  }
-  const bool discont = GST_BUFFER_IS_DISCONT (buffer);
-  const auto bpf = static_cast<gsize> (GST_AUDIO_INFO_BPF (&info));
-  const gsize came = gst_buffer_get_size (buffer);
-  if (came % bpf != 0) {
-    gst_buffer_unref (buffer);
-    GST_ELEMENT_ERROR (element_of (parent), STREAM, FORMAT,
-        ("Track %s: a buffer of %" G_GSIZE_FORMAT
-         " bytes is no whole number of frames of %" G_GSIZE_FORMAT " bytes.",
-            track.name.c_str (), came, bpf),
-        (nullptr));
-    return GST_FLOW_ERROR;
-  }
-  QueueItem item;
-  item.kind = QueueItem::Kind::audio;
-  item.frames = static_cast<Frames> (frames_in (buffer, bpf));
-  const GstSegment &segment = track.timeline.segment;
-  GstClockTime time = GST_BUFFER_PTS (buffer);
-  if (!lies_within (segment, buffer)) {
-    buffer = clip (segment, buffer, GST_AUDIO_INFO_RATE (&info), bpf, time);
-    if (!buffer)
-      return GST_FLOW_OK; // outside the segment
-    item.frames = static_cast<Frames> (frames_in (buffer, bpf));
-  }
-  if (item.frames == 0) {
-    gst_buffer_unref (buffer);
-    return GST_FLOW_OK;
-  }
-  if (track.format_pending) {
-    if (const GstFlowReturn flow = push_pending_format (state, track); flow != GST_FLOW_OK) {
-      gst_buffer_unref (buffer);
-      return flow;
-    }
-  }
-  item.object = GST_MINI_OBJECT_CAST (buffer);
-  item.bytes = static_cast<std::size_t> (item.frames) * bpf;
-  item.start = place (state, track, time, item.frames, discont);
-  return track.queue.push (item, state.mixer.queue_limit ());
+  return accept_buffer (state_of (parent), parent, track_of (pad), buffer);
 }
 
 gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
@@ -512,8 +318,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     flush_stop (state, track, gst_event_get_seqnum (event));
     break;
   case GST_EVENT_STREAM_START:
-    if (track.queue.restart ())
-      track.timeline.expect_discontinuity ();
+    accept_stream_start (track);
     break;
   case GST_EVENT_CAPS: {
     GstCaps *caps = nullptr;
@@ -522,7 +327,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     break;
   }
   case GST_EVENT_SEGMENT:
-    ok = accept_segment (parent, track, event);
+    accept_segment (parent, track, event);
     break;
   case GST_EVENT_GAP:
     accept_gap (state, track, event);

@@ -72,7 +72,7 @@ void MixInput::forget (std::vector<QueueItem> &items) noexcept
 {
   unmap ();
   for (auto &item : items) {
-    if (item.kind == QueueItem::Kind::audio)
+    if (item.occupies_time ())
       bump (frames_dropped, static_cast<std::uint64_t> (item.frames));
     item.drop ();
   }

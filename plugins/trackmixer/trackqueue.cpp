@@ -111,9 +111,8 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
     queued_buffers_ += item.kind == QueueItem::Kind::audio;
     if (item.bytes)
       shared_.queued_bytes.fetch_add (item.bytes, std::memory_order_relaxed);
-    if (item.kind == QueueItem::Kind::audio)
-      counts_.frames_in += static_cast<std::uint64_t> (item.frames);
     if (item.occupies_time ()) {
+      counts_.frames_in += static_cast<std::uint64_t> (item.frames);
       end_ = std::max (end_, item.end ());
       starved_ = false; // the mix waits for it again, also where it is late
       if (item.start < gap_end_)
@@ -208,7 +207,7 @@ void TrackQueue::clear () noexcept
     const std::lock_guard lock {mutex_};
     while (count_ > 0) {
       thrown_away.push_back (pop_front ());
-      if (thrown_away.back ().kind == QueueItem::Kind::audio)
+      if (thrown_away.back ().occupies_time ())
         counts_.frames_flushed += static_cast<std::uint64_t> (thrown_away.back ().frames);
     }
     held_frames_ = 0;

@@ -24,7 +24,8 @@ using Frames = std::int64_t;
 /// One entry of a queue, in the order of arrival. Owns one reference to `object`.
 struct QueueItem {
   enum class Kind : std::uint8_t {
-    audio,  // object is a GstBuffer
+    audio, // object is a GstBuffer
+    lost,  // no object: audio that came and can't be used; silence in its place, counted as dropped
     format, // object is the GstCaps of the audio that follows
     event,  // object is a serialized GstEvent to send on at this point of the mix
   };
@@ -34,7 +35,10 @@ struct QueueItem {
   Frames frames {0};
   std::size_t bytes {0};
 
-  [[nodiscard]] bool occupies_time () const noexcept { return kind == Kind::audio; }
+  [[nodiscard]] bool occupies_time () const noexcept
+  {
+    return kind == Kind::audio || kind == Kind::lost;
+  }
   [[nodiscard]] Frames end () const noexcept { return start + frames; }
   void drop () noexcept
   {

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What the feeder of a track brings: caps, segments, gaps and buffers, checked and queued.
+#include "trackinput.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "track.hpp"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
+#define GST_CAT_DEFAULT gst_track_mixer_debug
+
+namespace mt::trackmixer {
+
+namespace {
+
+/// matroskademux announces a gap for every track that is 3 s behind in the file, and again before
+/// each of its buffers until it has caught up. So a gap is not believed before the others are this
+/// far ahead: files with clusters of several seconds would lose what their later tracks hold.
+constexpr GstClockTime kGapPatience = 10 * GST_SECOND;
+
+/// GstAudioConverter crashes from 64 on.
+constexpr int kMaxChannels = 63;
+
+GstElement *element_of (GstObject *parent) noexcept
+{
+  return GST_ELEMENT (parent);
+}
+
+bool can_be_mixed (const Track &track) noexcept
+{
+  return track.feeder_info.finfo && track.timeline.segment.format == GST_FORMAT_TIME;
+}
+
+/// Ends the track until something better comes: other caps, a segment, a flush or a new stream.
+///
+/// Its feeder hears EOS from here on, as from a sink that wants no more: a demuxer then goes on
+/// with its other tracks (GstFlowCombiner), and a queue or a source ends without a word. At ERROR,
+/// NOT_NEGOTIATED or NOT_LINKED one of them would post an error of its own, at which applications
+/// stop the whole pipeline. The mix goes on with what the track has queued, and with the others.
+void leave_out (Track &track)
+{
+  track.left_out = true;
+  track.queue.set_eos ();
+}
+
+void readmit (Track &track)
+{
+  if (track.left_out && can_be_mixed (track)) {
+    track.left_out = false;
+    (void)track.queue.restart ();
+  }
+}
+
+/// Puts the format before the audio that has it. Not done by the CAPS event itself: a flush empties
+/// the queue, and caps are sticky, so they would not come again.
+GstFlowReturn push_pending_format (Element &state, Track &track)
+{
+  QueueItem item;
+  item.kind = QueueItem::Kind::format;
+  item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
+  const GstFlowReturn flow = track.queue.push (item, state.mixer.queue_limit ());
+  track.format_pending = flow != GST_FLOW_OK;
+  return flow;
+}
+
+Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
+{
+  const GstClockTime running_time = GST_CLOCK_TIME_IS_VALID (time)
+      ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
+      : GST_CLOCK_TIME_NONE;
+  return track.timeline.place (running_time, frames, state.mixer.rate_hz (), discont,
+      state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
+      state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
+}
+
+// --- the size of a buffer
+
+template <class... Arguments>
+std::string printed (const char *format, Arguments... arguments)
+{
+  gchar *text = g_strdup_printf (format, arguments...);
+  std::string result {text};
+  g_free (text);
+  return result;
+}
+
+/// What is wrong with the meta of a buffer of `size` bytes; empty: nothing. Only then may the
+/// buffer be mapped, for GstAudioBuffer takes the meta's word for where the samples lie.
+std::string contradiction (const GstAudioMeta &meta, const GstAudioInfo &info, gsize size)
+{
+  if (!meta.info.finfo || GST_AUDIO_INFO_FORMAT (&meta.info) != GST_AUDIO_INFO_FORMAT (&info) ||
+      GST_AUDIO_INFO_LAYOUT (&meta.info) != GST_AUDIO_INFO_LAYOUT (&info) ||
+      GST_AUDIO_INFO_CHANNELS (&meta.info) != GST_AUDIO_INFO_CHANNELS (&info))
+    return printed ("its GstAudioMeta says %s with %d channels, the caps %s with %d%s",
+        meta.info.finfo ? GST_AUDIO_INFO_NAME (&meta.info) : "nothing",
+        GST_AUDIO_INFO_CHANNELS (&meta.info), GST_AUDIO_INFO_NAME (&info),
+        GST_AUDIO_INFO_CHANNELS (&info),
+        GST_AUDIO_INFO_LAYOUT (&meta.info) != GST_AUDIO_INFO_LAYOUT (&info) ? ", in another layout"
+                                                                            : "");
+  const bool in_planes = GST_AUDIO_INFO_LAYOUT (&info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
+  const auto step =
+      static_cast<gsize> (in_planes ? GST_AUDIO_INFO_BPS (&info) : GST_AUDIO_INFO_BPF (&info));
+  const int planes = in_planes ? GST_AUDIO_INFO_CHANNELS (&info) : 1;
+  for (int n = 0; n < planes; ++n) {
+    const gsize offset = in_planes ? meta.offsets[n] : 0;
+    if (offset > size || meta.samples > (size - offset) / step)
+      return printed ("its GstAudioMeta says %" G_GSIZE_FORMAT " frames of %" G_GSIZE_FORMAT
+                      " bytes from byte %" G_GSIZE_FORMAT
+                      " on, and it ends at byte %" G_GSIZE_FORMAT,
+          meta.samples, step, offset, size);
+  }
+  return {};
+}
+
+/// How many frames a buffer holds. None: its size, its meta and the caps disagree, see `why`.
+std::optional<Frames> frames_in (GstBuffer *buffer, const GstAudioInfo &info, std::string &why)
+{
+  const gsize size = gst_buffer_get_size (buffer);
+  if (const GstAudioMeta *meta = gst_buffer_get_audio_meta (buffer)) {
+    why = contradiction (*meta, info, size);
+    if (!why.empty ())
+      return {};
+    // Where the samples lie in planes, a clipped buffer keeps its size.
+    return static_cast<Frames> (meta->samples);
+  }
+  const auto bpf = static_cast<gsize> (GST_AUDIO_INFO_BPF (&info));
+  if (GST_AUDIO_INFO_LAYOUT (&info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED) {
+    why = "it has no GstAudioMeta to say where its planes lie";
+    return {};
+  }
+  if (size % bpf != 0) {
+    why = printed ("its %" G_GSIZE_FORMAT " bytes are no whole number of frames of %" G_GSIZE_FORMAT
+                   " bytes",
+        size, bpf);
+    return {};
+  }
+  return static_cast<Frames> (size / bpf);
+}
+
+/// The part of a buffer that lies in its segment.
+struct Part {
+  Frames skipped;
+  Frames frames;
+  GstClockTime time;
+};
+
+/// Cuts to the nearest frames; gst_audio_buffer_clip() truncates times that are truncated already,
+/// and is one frame off.
+Part clip (const GstSegment &segment, GstClockTime time, Frames frames, int rate_hz) noexcept
+{
+  // Without a time stamp nobody can say; with a segment that is open at its end, the usual case.
+  if (!GST_CLOCK_TIME_IS_VALID (time) ||
+      (time >= segment.start && !GST_CLOCK_TIME_IS_VALID (segment.stop) && time <= G_MAXINT64))
+    return {0, frames, time};
+  const GstClockTime length = gst_util_uint64_scale (
+      static_cast<guint64> (frames), GST_SECOND, static_cast<guint64> (rate_hz));
+  guint64 from = 0;
+  guint64 to = 0;
+  if (time > G_MAXINT64 ||
+      !gst_segment_clip (&segment, GST_FORMAT_TIME, time, time + length, &from, &to))
+    return {0, 0, time};
+  const Frames skipped = std::min (frames, frame_at (from - time, rate_hz));
+  const Frames end = std::min (frames, frame_at (to - time, rate_hz));
+  return {skipped, std::max<Frames> (0, end - skipped), from};
+}
+
+/// Told once until caps, segment or a flush bring something new, however many buffers follow.
+void warn_of_lost (GstObject *parent, Track &track, const std::string &why)
+{
+  if (std::exchange (track.lost_warned, true))
+    return;
+  GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+      ("Track %s: a buffer can't be mixed and is left out: %s.", track.name.c_str (), why.c_str ()),
+      ("Silence takes its place, and it counts in dropped-frames. Mend what comes before %s; more "
+       "such buffers are not told of before it brings caps, a segment or a flush.",
+          track.name.c_str ()));
+}
+
+} // namespace
+
+void accept_stream_start (Track &track)
+{
+  track.left_out = false;
+  if (track.queue.restart ())
+    track.timeline.expect_discontinuity ();
+}
+
+bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps)
+{
+  GstAudioInfo info;
+  if (!gst_audio_info_from_caps (&info, caps)) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s: these are no caps of raw audio.", track.name.c_str ()),
+        ("%" GST_PTR_FORMAT, caps));
+    return false;
+  }
+  if (GST_AUDIO_INFO_CHANNELS (&info) > kMaxChannels) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s has %d channels; the limit is %d.", track.name.c_str (),
+            GST_AUDIO_INFO_CHANNELS (&info), kMaxChannels),
+        (nullptr));
+    return false;
+  }
+  if (!state.mixer.offer_rate (GST_AUDIO_INFO_RATE (&info))) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
+         "'audioconvert ! audioresample' before %s.",
+            track.name.c_str (), GST_AUDIO_INFO_RATE (&info), state.mixer.rate_hz (),
+            track.name.c_str ()),
+        ("Where several resamplers start at once, fix the rate with caps behind the mixer too."));
+    return false;
+  }
+  track.feeder_info = info;
+  track.rate_hz.store (GST_AUDIO_INFO_RATE (&info));
+  state.mixer.set_latest_info (track, info);
+  gst_caps_replace (&track.feeder_caps, caps);
+  track.format_pending = true;
+  track.lost_warned = false;
+  readmit (track);
+  return true;
+}
+
+void accept_segment (GstObject *parent, Track &track, GstEvent *event)
+{
+  const GstSegment *segment = nullptr;
+  gst_event_parse_segment (event, &segment);
+  track.timeline.expect_discontinuity ();
+  track.lost_warned = false;
+  if (segment->format != GST_FORMAT_TIME || segment->rate != 1.0) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s is left out: its segment is in %s at rate %g; only one in time at rate 1 can be "
+         "mixed.",
+            track.name.c_str (), gst_format_get_name (segment->format), segment->rate),
+        ("It counts as ended until another segment comes. Put a parser or decoder before %s that "
+         "gives time, and seek at rate 1.",
+            track.name.c_str ()));
+    gst_segment_init (&track.timeline.segment, GST_FORMAT_UNDEFINED);
+    leave_out (track);
+    return; // and not FALSE, at which the next push would fail with ERROR: see leave_out()
+  }
+  gst_segment_copy_into (segment, &track.timeline.segment);
+  readmit (track);
+}
+
+void accept_gap (Element &state, Track &track, GstEvent *event)
+{
+  GstClockTime start = GST_CLOCK_TIME_NONE;
+  GstClockTime duration = GST_CLOCK_TIME_NONE;
+  gst_event_parse_gap (event, &start, &duration);
+  const int rate = state.mixer.rate_hz ();
+  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) || rate == 0 ||
+      track.timeline.segment.format != GST_FORMAT_TIME)
+    return; // says nothing about how much of the track is silent
+  guint64 from = start;
+  guint64 to = start + duration;
+  if (!gst_segment_clip (&track.timeline.segment, GST_FORMAT_TIME, from, to, &from, &to))
+    return;
+  // The end from its own time: lengths in frames are rounded, and many short gaps would add that
+  // up.
+  const auto end = gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, to);
+  track.queue.note_gap (track.timeline.place_gap (end, rate), frame_at (kGapPatience, rate));
+}
+
+GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, GstBuffer *buffer)
+{
+  if (!track.left_out && !can_be_mixed (track)) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s is left out: a buffer came before %s.", track.name.c_str (),
+            track.feeder_info.finfo ? "a segment" : "caps"),
+        ("It counts as ended until both have come. Put a parser or decoder before %s.",
+            track.name.c_str ()));
+    leave_out (track);
+  }
+  if (track.left_out) {
+    gst_buffer_unref (buffer);
+    return GST_FLOW_EOS;
+  }
+  const GstAudioInfo &info = track.feeder_info;
+  const auto bpf = static_cast<gsize> (GST_AUDIO_INFO_BPF (&info));
+  const bool discont = GST_BUFFER_IS_DISCONT (buffer) || track.lost_before;
+  std::string why;
+  const auto held = frames_in (buffer, info, why);
+  // About as long as it was meant to be, for its time to pass in silence.
+  const auto came = held.value_or (static_cast<Frames> (gst_buffer_get_size (buffer) / bpf));
+  track.lost_before = !held;
+  const Part part =
+      clip (track.timeline.segment, GST_BUFFER_PTS (buffer), came, GST_AUDIO_INFO_RATE (&info));
+  QueueItem item;
+  item.frames = part.frames;
+  if (!held) {
+    // Queued as silence and not refused: at ERROR a demuxer would end its other tracks too.
+    warn_of_lost (parent, track, why);
+    gst_clear_buffer (&buffer);
+    item.kind = QueueItem::Kind::lost;
+  } else if (part.frames < came && part.frames > 0) {
+    buffer = gst_audio_buffer_truncate (buffer, static_cast<gint> (bpf),
+        static_cast<gsize> (part.skipped), static_cast<gsize> (part.frames));
+    if (!buffer)
+      item.kind = QueueItem::Kind::lost;
+  }
+  if (part.frames == 0) { // empty, or outside the segment
+    gst_clear_buffer (&buffer);
+    return GST_FLOW_OK;
+  }
+  if (buffer && track.format_pending) {
+    if (const GstFlowReturn flow = push_pending_format (state, track); flow != GST_FLOW_OK) {
+      gst_buffer_unref (buffer);
+      return flow;
+    }
+  }
+  if (buffer) {
+    item.object = GST_MINI_OBJECT_CAST (buffer);
+    item.bytes = static_cast<std::size_t> (item.frames) * bpf;
+  }
+  item.start = place (state, track, part.time, item.frames, discont);
+  return track.queue.push (item, state.mixer.queue_limit ());
+}
+
+} // namespace mt::trackmixer
