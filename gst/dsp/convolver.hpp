@@ -31,6 +31,7 @@ struct ConvolverPlan {
   std::size_t block_frames;
   std::size_t partitions;       ///< blocks of the impulse response
   std::size_t transform_length; ///< complex values of one FFT
+  PlanSource plan_source;       ///< of the FFT
 };
 struct ConvolverWork {
   std::uint64_t forward_transforms; ///< over all channels
@@ -55,8 +56,8 @@ struct ConvolverWork {
 /// Errors  only the constructor. Input that is NaN or infinite counts as 0.
 /// Bits    the same for the same configuration, FFTW plan, IR and buffer sizes; within -120 dBFS of
 ///         the sum above for any.
-/// Threads constructor: any, may block on FFTW's planner. process(), reset(): one thread at a time,
-///         no lock, no allocation. work(): any thread.
+/// Threads constructor and destructor: any, may block on FFTW's planner. process(), reset(): one
+///         thread at a time, no lock, no allocation. work(): any thread.
 /// Source  T. G. Stockham 1966 (overlap-save); F. Wefers, Partitioned Convolution Algorithms for
 ///         Real-Time Auralization, RWTH Aachen, 2015 (frequency-domain delay line).
 class Convolver {
@@ -85,7 +86,7 @@ public:
 
   ConvolverPlan plan () const noexcept
   {
-    return {config_.block_frames, partitions_, transform_.length ()};
+    return {config_.block_frames, partitions_, transform_.length (), transform_.plan_source ()};
   }
   ConvolverWork work () const noexcept;
   std::uint64_t nonfinite_samples () const noexcept { return work ().not_finite; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Plans and runs FFTW for the odd-frequency transform. Nothing else includes fftw3.h.
+// Runs FFTW for the odd-frequency transform.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "dsp/fft.cpp"
@@ -62,7 +62,6 @@ HWY_AFTER_NAMESPACE ();
 #include <bit>
 #include <cassert>
 #include <cmath>
-#include <mutex>
 #include <numbers>
 #include <stdexcept>
 #include <string>
@@ -74,29 +73,6 @@ namespace {
 
 HWY_EXPORT (twist);
 HWY_EXPORT (untwist);
-
-fftwf_complex *fftw (std::complex<float> *values)
-{
-  return reinterpret_cast<fftwf_complex *> (values);
-}
-
-fftwf_plan make_plan (std::size_t length, std::complex<float> *in, std::complex<float> *out,
-    int sign, Planning planning)
-{
-  // The time limit is a global of FFTW's, so setting it and planning are one step.
-  static std::mutex mutex;
-  static std::once_flag once;
-  std::call_once (once, fftwf_make_planner_thread_safe);
-  const std::lock_guard lock {mutex};
-  if (planning == Planning::measure)
-    fftwf_set_timelimit (kPlanningLimitSeconds / 2);
-  const auto plan = fftwf_plan_dft_1d (static_cast<int> (length), fftw (in), fftw (out), sign,
-      FFTW_DESTROY_INPUT | (planning == Planning::measure ? FFTW_MEASURE : FFTW_ESTIMATE));
-  fftwf_set_timelimit (FFTW_NO_TIMELIMIT);
-  if (!plan)
-    throw std::runtime_error ("FFTW has no plan for length " + std::to_string (length));
-  return plan;
-}
 
 } // namespace
 
@@ -139,19 +115,12 @@ OddTransform::OddTransform (std::size_t length, std::size_t padded_bins, Plannin
     cos_[n] = static_cast<float> (std::cos (angle));
     sin_[n] = static_cast<float> (std::sin (angle));
   }
-  forward_ = make_plan (length, time_.data (), spectrum_.data (), FFTW_FORWARD, planning);
-  try {
-    inverse_ = make_plan (length, spectrum_.data (), time_.data (), FFTW_BACKWARD, planning);
-  } catch (...) {
-    fftwf_destroy_plan (forward_);
-    throw;
-  }
+  plans_ = plan_transforms (length, time_.data (), spectrum_.data (), planning);
 }
 
 OddTransform::~OddTransform ()
 {
-  fftwf_destroy_plan (forward_);
-  fftwf_destroy_plan (inverse_);
+  destroy_plans (plans_);
 }
 
 void OddTransform::forward (std::span<const float> window) noexcept
@@ -159,13 +128,13 @@ void OddTransform::forward (std::span<const float> window) noexcept
   assert (window.size () == 2 * length_);
   HWY_DYNAMIC_DISPATCH (twist)
   (window.data (), cos_.data (), sin_.data (), reinterpret_cast<float *> (time_.data ()), length_);
-  fftwf_execute (forward_);
+  fftwf_execute (plans_.forward);
 }
 
 void OddTransform::inverse (std::span<float> out) noexcept
 {
   assert (out.size () >= 16 && out.size () <= length_);
-  fftwf_execute (inverse_);
+  fftwf_execute (plans_.inverse);
   HWY_DYNAMIC_DISPATCH (untwist)
   (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (), out.data (),
       length_, out.size ());

@@ -7,18 +7,9 @@
 #include <span>
 
 #include "dsp/aligned.hpp"
-
-struct fftwf_plan_s;
+#include "dsp/planner.hpp"
 
 namespace mt::dsp {
-
-/// How long FFTW may look for a fast plan.
-enum class Planning {
-  measure,  ///< times candidates, for at most kPlanningLimitSeconds in one OddTransform
-  estimate, ///< guesses at once
-};
-
-inline constexpr double kPlanningLimitSeconds = 2.0;
 
 /// The FFT length for blocks of `block_frames` of a response of `partitions` blocks: at least as
 /// long as the block, at most the next power of two, 2^a 3^b 5^c, a multiple of 16. Which of these
@@ -37,8 +28,8 @@ std::size_t transform_length (std::size_t block_frames, std::size_t partitions) 
 /// Shapes  window: 2M samples. spectrum: padded_bins() values, of which M are the transform.
 /// Units   unscaled: inverse (forward (x)) gives M x.
 /// Errors  constructor: std::invalid_argument, std::bad_alloc, std::runtime_error (no plan).
-/// Threads constructor: any, may block on FFTW's planner. The rest: one thread, no lock, no
-///         allocation; different objects do not disturb each other.
+/// Threads constructor and destructor: any, may block on FFTW's planner. The rest: one thread, no
+///         lock, no allocation; different objects do not disturb each other.
 /// Source  H. J. Nussbaumer, Fast Fourier Transform and Convolution Algorithms, 1981 (odd DFT);
 ///         Bernstein, The tangent FFT, 2007 (right-angle convolution).
 class OddTransform {
@@ -51,6 +42,7 @@ public:
   OddTransform &operator= (const OddTransform &) = delete;
 
   std::size_t length () const noexcept { return length_; }
+  PlanSource plan_source () const noexcept { return plans_.source; }
 
   /// Where forward() puts its result and inverse() takes its input (which it may destroy).
   std::span<std::complex<float>> spectrum () noexcept { return spectrum_; }
@@ -65,8 +57,7 @@ private:
   std::size_t length_;
   AlignedVector<float> cos_, sin_; // of pi n / 2M
   AlignedVector<std::complex<float>> time_, spectrum_;
-  fftwf_plan_s *forward_ {};
-  fftwf_plan_s *inverse_ {};
+  TransformPlans plans_ {};
 };
 
 } // namespace mt::dsp

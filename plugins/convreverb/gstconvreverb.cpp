@@ -29,6 +29,7 @@
 #include <string>
 
 #include "impulseloader.hpp"
+#include "planmemory.hpp"
 #include "reverbstream.hpp"
 
 GST_DEBUG_CATEGORY (gst_conv_reverb_debug);
@@ -242,6 +243,7 @@ static bool load (GstConvReverb *self) noexcept
   try {
     const std::string path = element.copy_settings ().ir_location;
     element.loaded.reset ();
+    convreverb::recall_plans ();
     if (!path.empty ())
       element.loaded = convreverb::load_impulse (path);
     return true;

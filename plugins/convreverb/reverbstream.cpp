@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "glue/buffermap.hpp"
+#include "planmemory.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_conv_reverb_debug);
 #define GST_CAT_DEFAULT gst_conv_reverb_debug
@@ -19,9 +20,21 @@ namespace {
 // partitions than they save, larger ones gain nothing for a buffer that ends inside them.
 constexpr std::size_t kMinBlockFrames = 256;
 constexpr std::size_t kMaxBlockFrames = 4096;
-constexpr GstClockTime kAssumedChunkNs = 10 * GST_MSECOND; // until the first buffer is there
-constexpr GstClockTime kJumpNs = 40 * GST_MSECOND;         // an unflagged jump, as audio sinks
+constexpr GstClockTime kJumpNs = 40 * GST_MSECOND; // an unflagged jump, as audio sinks
 constexpr double kCleanSecondsBetweenWarnings = 1.0;
+
+const char *name_of (dsp::PlanSource source) noexcept
+{
+  switch (source) {
+  case dsp::PlanSource::measured:
+    return "measured";
+  case dsp::PlanSource::remembered:
+    return "remembered";
+  case dsp::PlanSource::estimated:
+    break;
+  }
+  return "estimated";
+}
 
 } // namespace
 
@@ -56,16 +69,18 @@ void ReverbStream::configure (const GstAudioInfo &info, dsp::Impulse impulse, Gs
   batch_ns_ = batch_ns;
   ir_channels_ = impulse.channels;
   impulse_ = std::move (impulse);
-  const Layout layout = layout_for (std::max<std::uint64_t> (to_frames (kAssumedChunkNs), 1));
-  set_latency (layout.latency_frames);
+  try {
+    build (layout_for (std::max<std::uint64_t> (to_frames (chunk_ns_), 1)),
+        dsp::Planning::measure_half);
+  } catch (...) {
+    impulse_.reset ();
+    throw;
+  }
 }
 
 void ReverbStream::clear () noexcept
 {
-  {
-    const std::lock_guard lock {convolver_mutex_};
-    convolver_.reset ();
-  }
+  drop_convolver ();
   impulse_.reset ();
   chunk_frames_ = 0;
   not_finite_ = 0;
@@ -73,6 +88,14 @@ void ReverbStream::clear () noexcept
   complained_ = false;
   frames_done_ = busy_ns_ = worst_ns_ = 0;
   reset ();
+}
+
+void ReverbStream::drop_convolver () noexcept
+{
+  std::unique_ptr<dsp::Convolver> old; // goes without the lock: it may wait for FFTW
+  const std::lock_guard lock {convolver_mutex_};
+  old.swap (convolver_);
+  layout_ = {};
 }
 
 void ReverbStream::reset () noexcept
@@ -118,17 +141,37 @@ void ReverbStream::set_latency (std::size_t frames) noexcept
         GST_ELEMENT (transform_), gst_message_new_latency (GST_OBJECT (transform_)));
 }
 
-/// Makes the convolver for buffers of `chunk` frames. Posts an error when it cannot be made.
-bool ReverbStream::build (std::size_t chunk) noexcept
+/// Makes the convolver; waits for FFTW when it has not seen this length before.
+void ReverbStream::build (const Layout &layout, dsp::Planning planning)
+{
+  if (planning_wanted () == dsp::Planning::estimate)
+    planning = dsp::Planning::estimate;
+  drop_convolver (); // two of them might be more than there is memory for
+  auto made = std::make_unique<dsp::Convolver> (
+      dsp::ConvolverConfig {static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
+          layout.block_frames, layout.latency_frames, planning},
+      *impulse_);
+  keep_plans ();
+  {
+    const std::lock_guard lock {convolver_mutex_};
+    convolver_ = std::move (made);
+  }
+  const dsp::ConvolverPlan plan = convolver_->plan ();
+  GST_INFO_OBJECT (transform_, "%zu partitions of %zu frames, FFT of %zu %s", plan.partitions,
+      plan.block_frames, plan.transform_length, name_of (plan.plan_source));
+  layout_ = layout;
+  preroll_frames_ = layout.latency_frames;
+  set_latency (layout.latency_frames);
+}
+
+/// The stream comes in buffers of `chunk` frames. Posts an error when there is no convolver for
+/// that.
+bool ReverbStream::settle (std::size_t chunk) noexcept
 {
   const Layout layout = layout_for (chunk);
   try {
-    auto made = std::make_unique<dsp::Convolver> (
-        dsp::ConvolverConfig {static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
-            layout.block_frames, layout.latency_frames},
-        *impulse_);
-    const std::lock_guard lock {convolver_mutex_};
-    convolver_ = std::move (made);
+    if (layout != layout_)
+      build (layout, dsp::Planning::measure);
   } catch (const std::exception &error) {
     GST_ELEMENT_ERROR (transform_, LIBRARY, INIT,
         ("The convolution cannot be set up: %s.", error.what ()),
@@ -138,8 +181,7 @@ bool ReverbStream::build (std::size_t chunk) noexcept
   }
   impulse_->samples = {}; // its spectra are all that is needed now
   chunk_frames_ = std::min (chunk, kMaxBlockFrames);
-  preroll_frames_ = layout.latency_frames;
-  set_latency (layout.latency_frames);
+  chunk_ns_ = to_ns (chunk_frames_);
   return true;
 }
 
@@ -249,7 +291,7 @@ GstFlowReturn ReverbStream::process (GstBuffer *buffer) noexcept
   const std::size_t frames = gst_buffer_get_size (buffer) / frame_bytes;
   if (frames == 0)
     return GST_FLOW_OK;
-  if (!convolver_ && !build (frames))
+  if (chunk_frames_ == 0 && !settle (frames))
     return GST_FLOW_ERROR;
   follow_jump (buffer);
 
@@ -453,6 +495,7 @@ void ReverbStream::describe (GstStructure *stats) const
     field ("block-frames", plan.block_frames);
     field ("partitions", plan.partitions);
     field ("transform-length", plan.transform_length);
+    gst_structure_set (stats, "transform-plan", G_TYPE_STRING, name_of (plan.plan_source), nullptr);
     field ("latency-frames", convolver_->latency_frames ());
     field ("ir-frames", convolver_->ir_frames ());
     field ("ir-channels", ir_channels_);

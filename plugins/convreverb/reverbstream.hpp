@@ -53,8 +53,9 @@ public:
       : transform_ {transform}, gains_ {gains}
   {}
 
-  /// Takes a format and an impulse response at its rate; the convolver is made at the first buffer,
-  /// because its size tells the block. May throw what std::vector throws.
+  /// Takes a format and an impulse response at its rate, and makes the convolver for buffers as
+  /// long as the last stream's, at first 10 ms. The first buffer decides: when its size asks for
+  /// other blocks, it waits for another convolver. May throw what dsp::Convolver throws.
   void configure (const GstAudioInfo &info, dsp::Impulse impulse, GstClockTime batch_ns);
   bool is_configured () const noexcept { return impulse_.has_value (); }
   const GstAudioInfo &info () const noexcept { return info_; }
@@ -89,9 +90,12 @@ private:
   struct Layout {
     std::size_t block_frames;
     std::size_t latency_frames;
+    bool operator== (const Layout &) const noexcept = default;
   };
   Layout layout_for (std::size_t chunk_frames) const noexcept;
-  bool build (std::size_t chunk_frames) noexcept;
+  void build (const Layout &layout, dsp::Planning planning);
+  bool settle (std::size_t chunk_frames) noexcept;
+  void drop_convolver () noexcept;
   void set_latency (std::size_t frames) noexcept;
 
   void follow_jump (GstBuffer *buffer) noexcept;
@@ -112,7 +116,9 @@ private:
   mutable std::mutex convolver_mutex_; // for changing the pointer, and for describe()
   std::unique_ptr<dsp::Convolver> convolver_;
   std::size_t ir_channels_ {0};
-  std::size_t chunk_frames_ {0};
+  Layout layout_ {};                         // of convolver_
+  std::size_t chunk_frames_ {0};             // 0: no buffer yet, convolver_ is made on a guess
+  GstClockTime chunk_ns_ {10 * GST_MSECOND}; // of the last stream: the guess for the next
 
   // In the order of the timeline. NONE / unset before the first buffer after a reset.
   bool started_ {false};
