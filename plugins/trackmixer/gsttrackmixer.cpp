@@ -281,12 +281,12 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
   const auto read_only = static_cast<GParamFlags> (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const auto install_time = [&] (guint id, const char *name, const char *nick, const char *blurb,
-                                guint64 min, guint64 fallback) {
-    g_object_class_install_property (object_class, id,
-        g_param_spec_uint64 (name, nick, blurb, min, G_MAXUINT64, fallback, playing));
+                                guint64 min, guint64 fallback, guint64 max = G_MAXUINT64) {
+    g_object_class_install_property (
+        object_class, id, g_param_spec_uint64 (name, nick, blurb, min, max, fallback, playing));
   };
   install_time (PROP_OUTPUT_BUFFER_DURATION, "output-buffer-duration", "Output buffer duration",
-      "Length of a chunk, in nanoseconds", 1, kDefaultChunk);
+      "Length of a chunk, in nanoseconds", 1, kDefaultChunk, kLongestChunk);
   install_time (PROP_MAX_SIZE_TIME, "max-size-time", "Maximum queue time",
       "Audio that the queue of each track holds before its feeder waits, in nanoseconds (two "
       "chunks at the least)",

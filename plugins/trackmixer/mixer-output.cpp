@@ -53,6 +53,9 @@ void Mixer::iterate () noexcept
     count_leftovers ();
     push_eos ();
     break;
+  case Verdict::impossible:
+    give_up ();
+    break;
   default:
     gst_pad_pause_task (src_);
   }
@@ -85,11 +88,9 @@ void Mixer::push_segment ()
   gst_pad_push_event (src_, event);
 }
 
-/// Chooses the output's caps: what downstream takes, as near as can be to the widest track.
-bool Mixer::negotiate ()
+/// The output's caps: what downstream takes, as near as can be to the widest track. Empty: nothing.
+GstCaps *Mixer::choose_caps () const
 {
-  push_stream_start ();
-
   GstAudioInfo widest {};
   for (const auto &track : tracks ()) {
     const std::lock_guard lock {control_};
@@ -123,7 +124,37 @@ bool Mixer::negotiate ()
     }
     caps = gst_caps_fixate (caps);
   }
+  return caps;
+}
 
+/// Whether a chunk of these caps is of a size that anybody can have meant; says why not.
+bool Mixer::chunk_fits (GstCaps *caps) const
+{
+  GstAudioInfo info;
+  if (gst_caps_is_empty (caps) || !gst_audio_info_from_caps (&info, caps))
+    return true; // there will be no chunk at all, for another reason
+  // The sum is made of floats, also where what goes out is smaller.
+  const guint64 frame_bytes = std::max<guint64> (
+      static_cast<guint64> (info.bpf), sizeof (float) * static_cast<guint64> (info.channels));
+  const guint64 bytes = frame_bytes *
+      gst_util_uint64_scale_ceil (chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND);
+  if (bytes <= kMaxChunkBytes)
+    return true;
+  GST_ELEMENT_ERROR (element_, LIBRARY, SETTINGS,
+      ("output-buffer-duration is too long: a chunk of %" GST_TIME_FORMAT " with %d channels at %d "
+       "Hz has %" G_GUINT64_FORMAT " bytes; the limit is %" G_GUINT64_FORMAT ".",
+          GST_TIME_ARGS (chunk_duration_), info.channels, rate_hz (), bytes,
+          static_cast<guint64> (kMaxChunkBytes)),
+      ("Set it to %" G_GUINT64_FORMAT " ns at the most, or mix fewer channels.",
+          gst_util_uint64_scale (
+              kMaxChunkBytes / frame_bytes, GST_SECOND, static_cast<guint64> (rate_hz ()))));
+  return false;
+}
+
+bool Mixer::negotiate ()
+{
+  push_stream_start ();
+  GstCaps *caps = choose_caps ();
   GstAudioInfo info;
   const bool usable = !gst_caps_is_empty (caps) && gst_audio_info_from_caps (&info, caps) &&
       GST_AUDIO_INFO_RATE (&info) == rate_hz ();
@@ -137,6 +168,10 @@ bool Mixer::negotiate ()
             wanted));
     g_free (wanted);
     gst_caps_unref (peer);
+    gst_caps_unref (caps);
+    return false;
+  }
+  if (!chunk_fits (caps)) {
     gst_caps_unref (caps);
     return false;
   }
@@ -175,17 +210,7 @@ bool Mixer::decide_pool (GstCaps *caps)
   pool_frames_ = std::max<Frames> (1,
       static_cast<Frames> (gst_util_uint64_scale_ceil (
           chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND)));
-  const auto bytes = static_cast<std::uint64_t> (pool_frames_) *
-      static_cast<std::uint64_t> (GST_AUDIO_INFO_BPF (&out_info_));
-  if (bytes > kMaxChunkBytes) {
-    GST_ELEMENT_ERROR (element_, LIBRARY, SETTINGS,
-        ("output-buffer-duration is too long: a chunk of %" GST_TIME_FORMAT
-         " has %" G_GUINT64_FORMAT " bytes; the limit is %u.",
-            GST_TIME_ARGS (chunk_duration_), bytes, static_cast<guint> (kMaxChunkBytes)),
-        (nullptr));
-    return false;
-  }
-  const auto size = static_cast<guint> (bytes);
+  const auto size = static_cast<guint> (pool_frames_ * GST_AUDIO_INFO_BPF (&out_info_));
 
   GstBufferPool *pool = nullptr;
   GstAllocator *allocator = nullptr;
@@ -250,9 +275,7 @@ void Mixer::produce ()
   const bool renegotiate = gst_pad_check_reconfigure (src_);
   if (!negotiated_ || renegotiate || pool_frames_ < planned_end_ - position_) {
     if (!negotiate ()) { // which has said why
-      gst_pad_mark_reconfigure (src_);
-      refuse (GST_FLOW_NOT_NEGOTIATED);
-      push_eos ();
+      give_up ();
       return;
     }
   }
@@ -387,6 +410,15 @@ void Mixer::stop_with (GstFlowReturn flow)
   } else if (flow == GST_FLOW_EOS && !finished_) {
     push_eos (); // downstream wants no more, and says the end of the stream once it hears of it
   }
+}
+
+/// There can be no chunk, and it has been said why.
+void Mixer::give_up ()
+{
+  gst_pad_mark_reconfigure (src_);
+  planned_ = false; // judged again after a flush
+  refuse (GST_FLOW_NOT_NEGOTIATED);
+  push_eos ();
 }
 
 void Mixer::refuse (GstFlowReturn flow)

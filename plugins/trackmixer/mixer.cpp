@@ -101,19 +101,20 @@ void Mixer::update_limits () noexcept
     track->queue.set_limit (limit);
 }
 
-bool Mixer::offer_rate (int rate_hz) noexcept
+bool Mixer::offer_format (Track &track, const GstAudioInfo &info) noexcept
 {
-  int open = 0;
-  if (!rate_hz_.compare_exchange_strong (open, rate_hz, std::memory_order_acq_rel))
-    return open == rate_hz;
+  {
+    const std::lock_guard lock {control_};
+    const int open = rate_hz_.load (std::memory_order_relaxed);
+    if (open != 0 && open != info.rate)
+      return false;
+    track.latest_info = info; // before the rate: with it the mix is planned
+    rate_hz_.store (info.rate, std::memory_order_release);
+    if (open != 0)
+      return true;
+  }
   update_limits ();
   return true;
-}
-
-void Mixer::set_latest_info (Track &track, const GstAudioInfo &info) noexcept
-{
-  const std::lock_guard lock {control_};
-  track.latest_info = info;
 }
 
 // --- flow
@@ -180,19 +181,26 @@ Frames Mixer::chunk_end (std::uint64_t chunk) const noexcept
   return anchor_ + std::max (end, static_cast<Frames> (chunk + 1)); // one frame at the least
 }
 
-void Mixer::plan_chunk () noexcept
+/// False: there can be no such chunk, and it has been said why.
+bool Mixer::plan_chunk ()
 {
   const auto duration = settings.output_buffer_duration.load (std::memory_order_relaxed);
   if (planned_ && duration == chunk_duration_)
-    return;
+    return true;
   if (rate_hz () == 0)
-    return;
+    return true;
   chunk_duration_ = duration;
   anchor_ = position_;
   chunk_ = 0;
   planned_end_ = chunk_end (0);
   planned_ = true;
   shared.readiness.flag_recheck ();
+  // Now, and not when every track has queued so much. With what is known now: a wider track that
+  // comes later is judged when the chunk is negotiated.
+  GstCaps *caps = choose_caps ();
+  const bool fits = chunk_fits (caps);
+  gst_caps_unref (caps);
+  return fits;
 }
 
 void Mixer::recount ()
@@ -249,7 +257,8 @@ Mixer::Verdict Mixer::wait_for_chunk ()
   for (;;) {
     if (shared.readiness.stopped ())
       return Verdict::stopped;
-    plan_chunk ();
+    if (!plan_chunk ())
+      return Verdict::impossible;
     if (shared.readiness.take_recheck ()) {
       recount ();
       continue; // a recount may have been overtaken by the next change

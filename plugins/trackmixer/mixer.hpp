@@ -22,6 +22,7 @@
 namespace mt::trackmixer {
 
 constexpr GstClockTime kDefaultChunk = 10 * GST_MSECOND;
+constexpr GstClockTime kLongestChunk = 10 * GST_SECOND;
 constexpr GstClockTime kDefaultMaxSizeTime = GST_SECOND;
 constexpr std::uint64_t kDefaultMaxTotalBytes = 256ULL << 20;
 constexpr GstClockTime kDefaultAlignmentThreshold = 40 * GST_MSECOND;
@@ -73,9 +74,9 @@ public:
 
   /// The one rate of all tracks, 0 if none has caps yet.
   [[nodiscard]] int rate_hz () const noexcept { return rate_hz_.load (std::memory_order_acquire); }
-  /// Fixes the rate if it is open. False: the mix runs at another one.
-  bool offer_rate (int rate_hz) noexcept;
-  void set_latest_info (Track &track, const GstAudioInfo &info) noexcept;
+  /// The track's audio has this format from now on; fixes the rate if it is open. False: the mix
+  /// runs at another one.
+  bool offer_format (Track &track, const GstAudioInfo &info) noexcept;
 
   // --- flow; the thread of the flush or the state change, task paused or stopped by it
 
@@ -100,7 +101,7 @@ public:
   }
 
 private:
-  enum class Verdict { chunk, end, wait, stopped };
+  enum class Verdict { chunk, end, wait, stopped, impossible };
 
   // waiting
   Verdict wait_for_chunk ();
@@ -111,12 +112,15 @@ private:
   bool starved_in_vain ();
   std::chrono::milliseconds believe_gaps_in_idle ();
   void starve_missing ();
-  void plan_chunk () noexcept;
+  bool plan_chunk ();
   [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
 
   // producing
   void produce ();
+  [[nodiscard]] GstCaps *choose_caps () const;
+  [[nodiscard]] bool chunk_fits (GstCaps *caps) const;
   bool negotiate ();
+  void give_up ();
   bool decide_pool (GstCaps *caps);
   void push_stream_start ();
   void push_segment ();

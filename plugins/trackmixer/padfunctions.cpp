@@ -227,6 +227,14 @@ void for_each_peer (Element &state, Use use)
   }
 }
 
+/// GST_CLOCK_TIME_NONE, the largest number, means «no end» and is never reached by adding.
+GstClockTime saturating_sum (GstClockTime a, GstClockTime b) noexcept
+{
+  if (!GST_CLOCK_TIME_IS_VALID (a))
+    return a;
+  return a + std::min (b, GST_CLOCK_TIME_NONE - 1 - a);
+}
+
 bool answer_latency (Element &state, GstQuery *query)
 {
   bool live = false;
@@ -248,9 +256,9 @@ bool answer_latency (Element &state, GstQuery *query)
     gst_query_unref (upstream);
   });
   const auto &settings = state.mixer.settings;
-  min += settings.output_buffer_duration.load ();
-  if (GST_CLOCK_TIME_IS_VALID (max))
-    max += std::max (settings.output_buffer_duration.load (), settings.max_size_time.load ());
+  const GstClockTime chunk = settings.output_buffer_duration.load ();
+  min = saturating_sum (min, chunk);
+  max = saturating_sum (max, std::max (chunk, settings.max_size_time.load ()));
   gst_query_set_latency (query, live, min, max);
   return true;
 }

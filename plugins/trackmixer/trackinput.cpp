@@ -204,7 +204,7 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
         (nullptr));
     return false;
   }
-  if (!state.mixer.offer_rate (GST_AUDIO_INFO_RATE (&info))) {
+  if (!state.mixer.offer_format (track, info)) {
     GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
         ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
          "'audioconvert ! audioresample' before %s.",
@@ -215,7 +215,6 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
   }
   track.feeder_info = info;
   track.rate_hz.store (GST_AUDIO_INFO_RATE (&info));
-  state.mixer.set_latest_info (track, info);
   gst_caps_replace (&track.feeder_caps, caps);
   track.format_pending = true;
   track.lost_warned = false;

@@ -280,6 +280,79 @@ GST_START_TEST (test_a_meta_that_lies_is_not_believed)
 }
 GST_END_TEST;
 
+// --- settings
+
+GST_START_TEST (test_a_chunk_has_a_longest_duration)
+{
+  MixerBed bed;
+  auto *spec = reinterpret_cast<GParamSpecUInt64 *> (
+      g_object_class_find_property (G_OBJECT_GET_CLASS (bed.element), "output-buffer-duration"));
+  fail_unless_equals_uint64 (spec->minimum, 1);
+  fail_unless_equals_uint64 (spec->maximum, 10 * GST_SECOND);
+  g_object_set (bed.element, "output-buffer-duration", spec->maximum, nullptr);
+  Feeder a {bed, kMono};
+  bed.play ();
+  const Samples track = noise (15 * kRate, 1);
+  a.run ([&track] (Feeder &self) {
+    self.begin ();
+    self.push_all (track, 1);
+    self.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), track);
+  fail_unless_equals_int (bed.sink.chunk_count (), 2);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_chunk_too_large_is_told_with_the_first_caps)
+{
+  MixerBed bed {10 * GST_SECOND};
+  Feeder a {bed, {192000, 16}};
+  bed.play ();
+  a.begin (); // no audio: nothing has to be queued first
+  const auto text = bed.message (GST_MESSAGE_ERROR);
+  for (const char *part : {"output-buffer-duration", "0:00:10", "16 channels", "192000 Hz",
+           "122880000", "67108864", "5461333333"}) // 2^26 / 64 frames, in nanoseconds
+    fail_unless (contains (text, part), "no %s in %s", part, text.c_str ());
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless (eventually ([&] { return a.push (noise (1600, 1), 0) == GST_FLOW_NOT_NEGOTIATED; }));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_latency_does_not_overflow)
+{
+  constexpr GstClockTime kMost = GST_CLOCK_TIME_NONE - 1; // that is not «none»
+  struct Case {
+    GstClockTime min, max, queue;
+    GstClockTime min_wanted, max_wanted;
+  };
+  constexpr GstClockTime kChunk = 10 * GST_SECOND;
+  for (const Case &c : {
+           Case {0, 5, GST_SECOND, kChunk, kChunk + 5},
+           Case {kMost - 3, kMost - 2, GST_SECOND, kMost, kMost},
+           Case {7, 9, G_MAXUINT64, kChunk + 7, kMost},
+           Case {7, GST_CLOCK_TIME_NONE, G_MAXUINT64, kChunk + 7, GST_CLOCK_TIME_NONE},
+       }) {
+    MixerBed bed {kChunk};
+    g_object_set (bed.element, "max-size-time", c.queue, nullptr);
+    Feeder a {bed, kMono};
+    a.upstream_query = [&c] (GstQuery *query) {
+      if (GST_QUERY_TYPE (query) == GST_QUERY_LATENCY)
+        gst_query_set_latency (query, TRUE, c.min, c.max);
+      return GST_QUERY_TYPE (query) == GST_QUERY_LATENCY;
+    };
+    GstQuery *query = gst_query_new_latency ();
+    fail_unless (gst_pad_peer_query (bed.sink.pad (), query));
+    GstClockTime min = 0;
+    GstClockTime max = 0;
+    gst_query_parse_latency (query, nullptr, &min, &max);
+    gst_query_unref (query);
+    fail_unless_equals_uint64 (min, c.min_wanted);
+    fail_unless_equals_uint64 (max, c.max_wanted);
+  }
+}
+GST_END_TEST;
+
 static Suite *trackmixer_faults_suite ()
 {
   Suite *suite = suite_create ("trackmixer-faults");
@@ -295,6 +368,11 @@ static Suite *trackmixer_faults_suite ()
   tcase_add_test (contents, test_a_track_of_bad_buffers_only_hangs_nobody);
   tcase_add_loop_test (contents, test_a_meta_that_lies_is_not_believed, 0, 11);
   suite_add_tcase (suite, contents);
+  TCase *settings = tcase_create ("settings");
+  tcase_add_test (settings, test_a_chunk_has_a_longest_duration);
+  tcase_add_test (settings, test_a_chunk_too_large_is_told_with_the_first_caps);
+  tcase_add_test (settings, test_latency_does_not_overflow);
+  suite_add_tcase (suite, settings);
   return suite;
 }
 
