@@ -168,6 +168,7 @@ void Mixer::reset () noexcept
   }
   rate_hz_.store (0, std::memory_order_release);
   hold_ends_.reset ();
+  asked_if_live_ = {};
   started_ = stream_started_ = negotiated_ = false;
 }
 
@@ -244,11 +245,21 @@ Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
     if (last_audio_end_ <= position_)
       return finished_ ? Verdict::wait : Verdict::end;
   }
-  if (!started_ && !hold_is_over () && tracks_are_on_their_way (element_)) {
+  if (!started_ && !hold_is_over () && tracks_are_on_their_way (element_) && !live_upstream ()) {
     look_again = kHoldInterval;
     return Verdict::wait;
   }
   return Verdict::chunk;
+}
+
+/// Asked anew only when the tracks have changed, and not on every look.
+bool Mixer::live_upstream ()
+{
+  if (const std::pair now {snapshot_generation_, open_tracks_}; now != asked_if_live_) {
+    asked_if_live_ = now;
+    live_ = upstream_is_live (element_);
+  }
+  return live_;
 }
 
 Mixer::Verdict Mixer::wait_for_chunk ()

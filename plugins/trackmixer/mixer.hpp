@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gst/audio/audio.h>
@@ -107,6 +108,7 @@ private:
   Verdict wait_for_chunk ();
   Verdict judge (std::chrono::milliseconds &look_again);
   bool hold_is_over () noexcept;
+  bool live_upstream ();
   void recount ();
   std::chrono::milliseconds relieve (bool hold);
   bool starved_in_vain ();
@@ -161,6 +163,8 @@ private:
   std::vector<std::thread::id> starving_;
   std::vector<GstEvent *> pending_events_;
   std::optional<std::chrono::steady_clock::time_point> hold_ends_;
+  std::pair<std::uint64_t, std::size_t> asked_if_live_; // generation and tracks when it was asked
+  bool live_ {false};
   std::optional<std::chrono::steady_clock::time_point> patience_ends_;
   std::optional<std::chrono::steady_clock::time_point> gap_idle_ends_;
   std::uint64_t received_before_idle_ {0};

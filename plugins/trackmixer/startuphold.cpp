@@ -54,12 +54,57 @@ void collect_downstream (GstElement *element, Elements &found)
   });
 }
 
+/// Whether pads of raw audio may come out of the element later on, as out of a decodebin.
+bool can_add_tracks (GstElement *element, GstCaps *raw)
+{
+  for (const GList *l = gst_element_class_get_pad_template_list (GST_ELEMENT_GET_CLASS (element));
+       l; l = l->next) {
+    auto *templ = GST_PAD_TEMPLATE (l->data);
+    if (GST_PAD_TEMPLATE_DIRECTION (templ) != GST_PAD_SRC ||
+        GST_PAD_TEMPLATE_PRESENCE (templ) != GST_PAD_SOMETIMES)
+      continue;
+    GstCaps *caps = gst_pad_template_get_caps (templ);
+    const bool can = gst_caps_can_intersect (caps, raw);
+    gst_caps_unref (caps);
+    if (can)
+      return true;
+  }
+  return false;
+}
+
+/// Whether something in the bin, at any depth, is still starting and can add tracks.
+bool brings_tracks (GstElement *bin, const Elements &excluded, GstCaps *raw)
+{
+  GST_OBJECT_LOCK (bin);
+  const bool changing = GST_STATE_PENDING (bin) != GST_STATE_VOID_PENDING;
+  GST_OBJECT_UNLOCK (bin);
+  bool found = false;
+  for_each (gst_bin_iterate_elements (GST_BIN (bin)), [&] (GstObject *object) {
+    auto *child = GST_ELEMENT (object);
+    if (found || std::find (excluded.begin (), excluded.end (), child) != excluded.end ())
+      return;
+    GST_OBJECT_LOCK (child);
+    // A bin starts its children one by one, so one that has not begun counts while the bin is busy.
+    const bool not_begun = changing && GST_STATE (child) < GST_STATE_PAUSED &&
+        !GST_OBJECT_FLAG_IS_SET (child, GST_ELEMENT_FLAG_LOCKED_STATE);
+    const bool starting = not_begun || GST_STATE_RETURN (child) == GST_STATE_CHANGE_ASYNC;
+    GST_OBJECT_UNLOCK (child);
+    if (!starting)
+      return;
+    // A sink, an encoder or a bin of them waits for us or is none of our concern.
+    found =
+        can_add_tracks (child, raw) || (GST_IS_BIN (child) && brings_tracks (child, excluded, raw));
+  });
+  return found;
+}
+
 } // namespace
 
 bool tracks_are_on_their_way (GstElement *element) noexcept
 {
   Elements excluded {element};
   collect_downstream (element, excluded);
+  GstCaps *raw = gst_caps_new_empty_simple ("audio/x-raw");
 
   bool found = false;
   GstObject *level = GST_OBJECT (gst_object_ref (element));
@@ -69,29 +114,29 @@ bool tracks_are_on_their_way (GstElement *element) noexcept
       gst_clear_object (&parent);
       break;
     }
-    GST_OBJECT_LOCK (parent);
-    const bool changing = GST_STATE_PENDING (parent) != GST_STATE_VOID_PENDING;
-    GST_OBJECT_UNLOCK (parent);
-    for_each (gst_bin_iterate_elements (GST_BIN (parent)), [&] (GstObject *object) {
-      GstElement *sibling = GST_ELEMENT (object);
-      GST_OBJECT_LOCK (sibling);
-      // A bin starts its children one by one, so one that has not begun counts while the bin is
-      // busy.
-      const bool not_begun = changing && GST_STATE (sibling) < GST_STATE_PAUSED &&
-          !GST_OBJECT_FLAG_IS_SET (sibling, GST_ELEMENT_FLAG_LOCKED_STATE);
-      const bool on_its_way = (not_begun || GST_STATE_RETURN (sibling) == GST_STATE_CHANGE_ASYNC) &&
-          !GST_OBJECT_FLAG_IS_SET (sibling, GST_ELEMENT_FLAG_SINK);
-      GST_OBJECT_UNLOCK (sibling);
-      if (on_its_way && object != level &&
-          std::find (excluded.begin (), excluded.end (), sibling) == excluded.end ())
-        found = true;
-    });
+    found = brings_tracks (GST_ELEMENT (parent), excluded, raw);
     gst_object_unref (level);
     level = parent;
+    excluded.push_back (GST_ELEMENT (level)); // it has been looked through
     collect_downstream (GST_ELEMENT (level), excluded);
   }
   gst_object_unref (level);
+  gst_caps_unref (raw);
   return found;
+}
+
+bool upstream_is_live (GstElement *element) noexcept
+{
+  bool live = false;
+  for_each (gst_element_iterate_sink_pads (element), [&live] (GstObject *pad) {
+    GstQuery *query = gst_query_new_latency ();
+    gboolean this_one = FALSE;
+    if (!live && gst_pad_peer_query (GST_PAD (pad), query))
+      gst_query_parse_latency (query, &this_one, nullptr, nullptr);
+    live = live || this_one;
+    gst_query_unref (query);
+  });
+  return live;
 }
 
 } // namespace mt::trackmixer

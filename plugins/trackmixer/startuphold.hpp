@@ -6,11 +6,17 @@
 
 namespace mt::trackmixer {
 
-/// True while an element beside `element`, at any level of the pipeline, is still going to PAUSED
-/// and may yet link a track to it: a decodebin that has not seen its data.
+/// True while an element at any level of the pipeline is still going to PAUSED and can add pads of
+/// raw audio that may be linked to `element`: a decodebin that has not seen its data.
 ///
-/// Sinks do not count, for they wait for us; nor does what lies downstream of `element`.
+/// Such a pad does not exist yet, so nothing tells where it will lead; but an element without a
+/// source pad «sometimes» for raw audio can't bring a track, nor can what is downstream of
+/// `element`.
 /// Threads any. Takes the object locks of the bins one after the other; not for the hot path.
 bool tracks_are_on_their_way (GstElement *element) noexcept;
+
+/// True if one of the tracks that are linked says so. Live data do not wait.
+/// Threads any, with no lock held that an answer from upstream could need.
+bool upstream_is_live (GstElement *element) noexcept;
 
 } // namespace mt::trackmixer
