@@ -82,7 +82,7 @@ void ReverbStream::clear () noexcept
 {
   drop_convolver ();
   impulse_.reset ();
-  chunk_frames_ = 0;
+  ring_frames_ = 0;
   not_finite_ = 0;
   clean_frames_ = 0;
   complained_ = false;
@@ -180,8 +180,8 @@ bool ReverbStream::settle (std::size_t chunk) noexcept
     return false;
   }
   impulse_->samples = {}; // its spectra are all that is needed now
-  chunk_frames_ = std::min (chunk, kMaxBlockFrames);
-  chunk_ns_ = to_ns (chunk_frames_);
+  chunk_ns_ = to_ns (std::min (chunk, kMaxBlockFrames));
+  ring_frames_ = std::clamp (chunk, kMinBlockFrames, kMaxBlockFrames);
   return true;
 }
 
@@ -291,7 +291,7 @@ GstFlowReturn ReverbStream::process (GstBuffer *buffer) noexcept
   const std::size_t frames = gst_buffer_get_size (buffer) / frame_bytes;
   if (frames == 0)
     return GST_FLOW_OK;
-  if (chunk_frames_ == 0 && !settle (frames))
+  if (ring_frames_ == 0 && !settle (frames))
     return GST_FLOW_ERROR;
   follow_jump (buffer);
 
@@ -379,15 +379,15 @@ void ReverbStream::open_segment_end (std::uint64_t frames) noexcept
   gst_pad_push_event (pad, event);
 }
 
-/// Feeds `frames` frames of silence and pushes what sounds meanwhile, in buffers of the usual size.
-/// False when downstream wants no more.
+/// Feeds `frames` frames of silence and pushes what sounds meanwhile, in buffers of about the usual
+/// size. False when downstream wants no more.
 bool ReverbStream::push_silence (std::uint64_t frames) noexcept
 {
   const auto frame_bytes = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&info_));
   const GstClockTime base = next_out_;
   std::uint64_t pushed = 0;
   while (frames > 0) {
-    auto now = static_cast<std::size_t> (std::min<std::uint64_t> (frames, chunk_frames_));
+    auto now = static_cast<std::size_t> (std::min<std::uint64_t> (frames, ring_frames_));
     if (preroll_frames_ > 0)
       now = static_cast<std::size_t> (std::min<std::uint64_t> (now, preroll_frames_));
     const GstClockTime end =

@@ -116,8 +116,8 @@ private:
   mutable std::mutex convolver_mutex_; // for changing the pointer, and for describe()
   std::unique_ptr<dsp::Convolver> convolver_;
   std::size_t ir_channels_ {0};
-  Layout layout_ {};                         // of convolver_
-  std::size_t chunk_frames_ {0};             // 0: no buffer yet, convolver_ is made on a guess
+  Layout layout_ {};            // of convolver_
+  std::size_t ring_frames_ {0}; // of a buffer of silence; 0: convolver_ is made on a guess
   GstClockTime chunk_ns_ {10 * GST_MSECOND}; // of the last stream: the guess for the next
 
   // In the order of the timeline. NONE / unset before the first buffer after a reset.
