@@ -12,11 +12,39 @@ namespace mt::dsp {
 ///   acc[n] += gain in[n]
 ///
 /// Shapes  both the same number of samples, in any channel order, not overlapping.
-/// Units   amplitude linear, full scale 1.0. A gain of exactly 1 adds the samples unchanged, so
-/// that
-///         a sum of tracks at unity gain is the float sum in the order of the calls.
+/// Units   amplitude linear, full scale 1.0. A gain of exactly 1 adds the samples unchanged, so a
+///         sum of tracks at unity gain is the float sum in the order of the calls.
 /// Threads any; no state, no lock, no allocation.
 void accumulate (std::span<float> acc, std::span<const float> in, float gain) noexcept;
+
+/// The same with a gain for each channel.
+///
+/// Shapes  interleaved whole frames of `gains.size ()` channels, 1 to 64.
+void accumulate (
+    std::span<float> acc, std::span<const float> in, std::span<const float> gains) noexcept;
+
+/// A straight line from one gain to another, over `length` frames.
+struct GainLine {
+  float from;
+  float to;
+
+  [[nodiscard]] float at (std::size_t frame, std::size_t length) const noexcept
+  {
+    return from + (to - from) * (static_cast<float> (frame) / static_cast<float> (length));
+  }
+};
+
+/// Adds `in` with gains that change from frame to frame.
+///
+///   acc[f, c] += lines[c] (first + f) in[f, c]
+///
+/// The gain of a frame depends on its place on the line alone, so any cut of the frames into calls
+/// gives the same bits.
+///
+/// Shapes  interleaved whole frames of `lines.size ()` channels, 1 to 64; the last one before or at
+///         `length`.
+void accumulate_ramp (std::span<float> acc, std::span<const float> in,
+    std::span<const GainLine> lines, std::size_t first, std::size_t length) noexcept;
 
 /// The number of samples outside -1 … 1, which an integer format cannot hold. NaN does not count.
 std::size_t count_clipped (std::span<const float> samples) noexcept;

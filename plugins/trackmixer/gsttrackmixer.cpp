@@ -48,6 +48,7 @@ enum : guint {
   PROP_MAX_TOTAL_BYTES,
   PROP_ALIGNMENT_THRESHOLD,
   PROP_DISCONT_WAIT,
+  PROP_RAMP_TIME,
   PROP_STATS,
 };
 
@@ -84,6 +85,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_DISCONT_WAIT:
     g_value_set_uint64 (value, mixer.settings.discont_wait.load ());
     break;
+  case PROP_RAMP_TIME:
+    g_value_set_uint64 (value, mixer.settings.ramp_time.load ());
+    break;
   case PROP_STATS:
     g_value_take_boxed (value, mixer.stats ());
     break;
@@ -114,6 +118,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_DISCONT_WAIT:
     mixer.settings.discont_wait.store (g_value_get_uint64 (value));
+    break;
+  case PROP_RAMP_TIME:
+    mixer.settings.ramp_time.store (g_value_get_uint64 (value));
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
@@ -302,6 +309,11 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
       "How long time stamps must be further apart before a track is aligned anew, in nanoseconds; "
       "a buffer with the DISCONT flag is aligned at once",
       0, kDefaultDiscontWait);
+  g_object_class_install_property (object_class, PROP_RAMP_TIME,
+      g_param_spec_uint64 ("ramp-time", "Ramp time",
+          "How long a change of volume, mute, pan or solo takes, in nanoseconds; 0 makes it in one "
+          "step",
+          0, kMaxRampTime, kDefaultRampTime, playing));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "OUT (out-ksps), BUF (buf-min, buf-mean), time for a chunk, counts of chunks and frames",

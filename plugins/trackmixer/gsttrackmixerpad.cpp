@@ -11,6 +11,8 @@ namespace {
 enum : guint {
   PROP_VOLUME = 1,
   PROP_MUTE,
+  PROP_PAN,
+  PROP_SOLO,
   PROP_CURRENT_LEVEL_TIME,
   PROP_CURRENT_LEVEL_BYTES,
   PROP_CURRENT_LEVEL_BUFFERS,
@@ -48,6 +50,12 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_MUTE:
     g_value_set_boolean (value, track.settings.mute.load ());
     break;
+  case PROP_PAN:
+    g_value_set_double (value, track.settings.pan.load ());
+    break;
+  case PROP_SOLO:
+    g_value_set_boolean (value, track.settings.solo.load ());
+    break;
   case PROP_CURRENT_LEVEL_TIME: {
     const auto level = track.queue.level ();
     const int rate = track.rate_hz.load ();
@@ -80,6 +88,12 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_MUTE:
     track.settings.mute.store (g_value_get_boolean (value));
+    break;
+  case PROP_PAN:
+    track.settings.pan.store (g_value_get_double (value));
+    break;
+  case PROP_SOLO:
+    track.settings.solo.store (g_value_get_boolean (value));
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
@@ -116,12 +130,21 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
 
   const auto read_write = static_cast<GParamFlags> (
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
+  const auto controllable = static_cast<GParamFlags> (read_write | GST_PARAM_CONTROLLABLE);
   const auto read_only = static_cast<GParamFlags> (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   g_object_class_install_property (object_class, PROP_VOLUME,
       g_param_spec_double ("volume", "Volume", "Linear gain of this track", 0.0, kMaxVolume,
-          kDefaultVolume, read_write));
+          kDefaultVolume, controllable));
   g_object_class_install_property (object_class, PROP_MUTE,
-      g_param_spec_boolean ("mute", "Mute", "Mix silence for this track", FALSE, read_write));
+      g_param_spec_boolean ("mute", "Mute", "Mix silence for this track", FALSE, controllable));
+  g_object_class_install_property (object_class, PROP_PAN,
+      g_param_spec_double ("pan", "Pan",
+          "Balance of this track, -1 (left) to 1 (right): the channels of the other side get 1 - "
+          "|pan|",
+          -1.0, 1.0, 0.0, controllable));
+  g_object_class_install_property (object_class, PROP_SOLO,
+      g_param_spec_boolean (
+          "solo", "Solo", "Mix only the tracks that have this set", FALSE, controllable));
   g_object_class_install_property (object_class, PROP_CURRENT_LEVEL_TIME,
       g_param_spec_uint64 ("current-level-time", "Current level time",
           "Audio in the queue, in nanoseconds", 0, G_MAXUINT64, 0, read_only));

@@ -16,7 +16,6 @@ namespace {
 
 /// A chunk larger than this is a mistake in output-buffer-duration.
 constexpr std::size_t kMaxChunkBytes = 64U << 20;
-constexpr std::size_t kMaxChannels = 64; // that a GstAudioInfo gives positions to
 constexpr guint kPoolBuffers = 4; // what a sink and an effect hold between them, at the start
 
 bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
@@ -25,7 +24,7 @@ bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
       GST_AUDIO_INFO_LAYOUT (&a) != GST_AUDIO_INFO_LAYOUT (&b) ||
       GST_AUDIO_INFO_CHANNELS (&a) != GST_AUDIO_INFO_CHANNELS (&b))
     return false;
-  // More channels than kMaxChannels are never positioned.
+  // More channels than kMaxPositions are never positioned.
   return GST_AUDIO_INFO_IS_UNPOSITIONED (&a) || GST_AUDIO_INFO_IS_UNPOSITIONED (&b) ||
       std::equal (a.position, a.position + GST_AUDIO_INFO_CHANNELS (&a), b.position);
 }
@@ -188,6 +187,9 @@ bool Mixer::negotiate ()
       gst_audio_converter_free (out_converter_);
     out_converter_ =
         same_samples (mix_info_, out_info_) ? nullptr : make_converter (mix_info_, out_info_);
+    sides_ = sides_of (mix_info_);
+    for (const auto &track : snapshot_)
+      track->mix.gain.forget ();
     for (const auto &track : snapshot_) // their converters lead to the old format
       if (GstAudioInfo format = track->mix.format; format.finfo) {
         GstCaps *in = gst_audio_info_to_caps (&format);
@@ -436,12 +438,14 @@ void Mixer::refuse (GstFlowReturn flow)
 bool Mixer::mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end)
 {
   bool audible = false;
+  aim_gains (begin);
   for (const auto &track : snapshot_) {
     if (track->queue.take (end, next_end, track->mix.held, track->mix.flushed))
       to_wake_.push_back (track.get ());
     if (!track->mix.flushed.empty ())
       track->mix.forget (track->mix.flushed);
     audible = mix_track (*track, acc, begin, end) || audible;
+    gst_clear_object (&track->mix.automated);
   }
   // All at once and last: a feeder that wakes takes the processor from this thread.
   for (auto *track : to_wake_)
@@ -454,9 +458,6 @@ bool Mixer::mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames n
 bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames end)
 {
   auto &held = track.mix.held;
-  const float gain = track.settings.mute.load (std::memory_order_relaxed)
-      ? 0.0f
-      : static_cast<float> (track.settings.volume.load (std::memory_order_relaxed));
   const auto channels = static_cast<std::size_t> (mix_info_.channels);
   bool audible = false;
   Frames mixed = 0;
@@ -483,7 +484,7 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
       const Frames frames = std::min (item.end (), end) - item.start;
       const auto where = acc.subspan (static_cast<std::size_t> (item.start - begin) * channels);
       if (item.kind == QueueItem::Kind::audio) {
-        audible = mix_audio (track, item, where, frames, gain) || audible;
+        audible = mix_audio (track, item, where, frames) || audible;
         mixed += frames;
       } else {
         bump (track.mix.frames_dropped, static_cast<std::uint64_t> (frames));
@@ -505,8 +506,7 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
 
 /// Adds `frames` frames of the item. The counts say «mixed» also where the gain is zero: the audio
 /// was in time and took its place.
-bool Mixer::mix_audio (
-    Track &track, QueueItem &item, std::span<float> acc, Frames frames, float gain)
+bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames)
 {
   auto &mix = track.mix;
   auto *buffer = GST_BUFFER (item.object);
@@ -516,7 +516,8 @@ bool Mixer::mix_audio (
     bump (mix.frames_dropped, count);
     return false;
   }
-  if (gain == 0.0f || GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP)) {
+  if ((!mix.automated && mix.gain.is_silent (item.start)) ||
+      GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP)) {
     bump (mix.frames_mixed, count);
     return false;
   }
@@ -531,7 +532,7 @@ bool Mixer::mix_audio (
   const auto used = item.bytes / bpf - static_cast<std::size_t> (item.frames);
   const bool in_planes = GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
   const auto step = in_planes ? bpf / static_cast<std::size_t> (mix.format.channels) : bpf;
-  gpointer in[kMaxChannels];
+  gpointer in[kMaxPositions];
   const auto planes = static_cast<std::size_t> (GST_AUDIO_BUFFER_N_PLANES (&mix.map));
   for (std::size_t i = 0; i < planes; ++i)
     in[i] = static_cast<guint8 *> (GST_AUDIO_BUFFER_PLANE_DATA (&mix.map, i)) + used * step;
@@ -542,7 +543,10 @@ bool Mixer::mix_audio (
         mix.converter, GST_AUDIO_CONVERTER_FLAG_NONE, in, count, out, count);
     data = convert_memory_.data ();
   }
-  dsp::accumulate (acc, {data, samples}, gain);
+  if (mix.automated)
+    add_automated (track, acc, {data, samples}, item.start);
+  else
+    mix.gain.add (acc, {data, samples}, item.start);
   bump (mix.frames_mixed, count);
   return true;
 }
@@ -562,7 +566,7 @@ void Mixer::adopt_format (Track &track, GstCaps *caps)
   mix.converter = nullptr;
   mix.unconvertible = !gst_audio_info_from_caps (&mix.format, caps) ||
       (GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
-          static_cast<std::size_t> (mix.format.channels) > kMaxChannels);
+          static_cast<std::size_t> (mix.format.channels) > kMaxPositions);
   if (!mix.unconvertible && !same_samples (mix.format, mix_info_)) {
     mix.converter = make_converter (mix.format, mix_info_);
     mix.unconvertible = !mix.converter;

@@ -145,6 +145,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   flow_ = GST_FLOW_OK;
   for (const auto &track : tracks_) {
     track->mix.forget (track->mix.held);
+    track->mix.gain.forget ();
     track->mix.warned = false;
     track->queue.set_flow (GST_FLOW_OK);
   }

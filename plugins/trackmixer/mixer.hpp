@@ -28,6 +28,8 @@ constexpr GstClockTime kDefaultMaxSizeTime = GST_SECOND;
 constexpr std::uint64_t kDefaultMaxTotalBytes = 256ULL << 20;
 constexpr GstClockTime kDefaultAlignmentThreshold = 40 * GST_MSECOND;
 constexpr GstClockTime kDefaultDiscontWait = GST_SECOND;
+constexpr GstClockTime kDefaultRampTime = 5 * GST_MSECOND;
+constexpr GstClockTime kMaxRampTime = 60 * GST_SECOND;
 
 /// Settings. Any thread writes; read once a chunk, or once a buffer.
 struct MixerSettings {
@@ -35,6 +37,7 @@ struct MixerSettings {
   std::atomic<GstClockTime> max_size_time {kDefaultMaxSizeTime};
   std::atomic<GstClockTime> alignment_threshold {kDefaultAlignmentThreshold};
   std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
+  std::atomic<GstClockTime> ramp_time {kDefaultRampTime};
 };
 
 /// The state of one trackmixer element, without GObject.
@@ -132,7 +135,12 @@ private:
   void refuse (GstFlowReturn flow);
   bool mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end);
   bool mix_track (Track &track, std::span<float> acc, Frames begin, Frames end);
-  bool mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames, float gain);
+  bool mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames);
+  void aim_gains (Frames begin) noexcept;
+  void add_automated (
+      Track &track, std::span<float> acc, std::span<const float> in, Frames at) noexcept;
+  [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
+  [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
   void adopt_format (Track &track, GstCaps *caps);
   void report_unconvertible (Track &track);
   static void consume (Track &track, QueueItem &item, Frames frames) noexcept;
@@ -184,6 +192,9 @@ private:
 
   GstAudioInfo out_info_ {};
   GstAudioInfo mix_info_ {};
+  ChannelSides sides_;
+  bool soloed_ {false};                        // a track is; as of this chunk
+  Frames ramp_ {0};                            // ramp-time in frames; as of this chunk
   GstAudioConverter *out_converter_ {nullptr}; // none: the mix goes out as it is
   GstBufferPool *pool_ {nullptr};
   Frames pool_frames_ {0};

@@ -11,6 +11,7 @@
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
 
+#include "trackgain.hpp"
 #include "trackqueue.hpp"
 
 namespace mt::trackmixer {
@@ -18,7 +19,9 @@ namespace mt::trackmixer {
 /// Settings. Any thread writes, the mix task reads once a chunk.
 struct TrackSettings {
   std::atomic<double> volume {1.0}; // linear gain, 0 to 10
+  std::atomic<double> pan {0.0};    // -1 left to 1 right
   std::atomic<bool> mute {false};
+  std::atomic<bool> solo {false};
 };
 
 /// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated
@@ -87,6 +90,8 @@ struct MixInput {
   GstAudioBuffer map {};
   GstAudioInfo format {};                 // of the audio in `held`
   GstAudioConverter *converter {nullptr}; // none: the samples are mixed as they are
+  TrackGain gain;
+  GstPad *automated {nullptr}; // during a chunk: a reference to the pad, if it has control bindings
   bool unconvertible {false};
   bool warned {false}; // of this episode of starving
   std::uint64_t received_before_wait {0};

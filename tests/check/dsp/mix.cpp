@@ -128,6 +128,60 @@ START_TEST (test_not_a_number_stays_where_it_is)
   }
 END_TEST
 
+START_TEST (test_gains_of_channels)
+  {
+    mt::test::on_every_target ([] (const char *) {
+      for (const std::size_t channels : {1U, 2U, 3U, 5U, 6U, 8U, 9U, 64U}) {
+        const Samples gains = noise (channels, 7);
+        for (const std::size_t frames : {0U, 1U, 2U, 7U, 16U, 17U, 33U, 480U}) {
+          const Samples before = noise (frames * channels, 8);
+          const Samples in = noise (frames * channels, 9);
+          Samples acc = before;
+          mt::dsp::accumulate (acc, in, gains);
+          // Each channel alone takes its own gain to the same bits as a track of that gain does.
+          for (std::size_t c = 0; c < channels; ++c) {
+            Samples wanted = before;
+            mt::dsp::accumulate (wanted, in, gains[c]);
+            for (std::size_t n = c; n < acc.size (); n += channels)
+              ck_assert (acc[n] == wanted[n]);
+          }
+        }
+      }
+    });
+  }
+END_TEST
+
+START_TEST (test_ramp_is_a_straight_line_however_it_is_cut)
+  {
+    constexpr std::size_t kFrames = 240;
+    for (const std::size_t channels : {1U, 2U, 6U}) {
+      std::vector<mt::dsp::GainLine> lines;
+      for (std::size_t c = 0; c < channels; ++c)
+        lines.push_back ({0.25f * static_cast<float> (c), 1.0f - 0.5f * static_cast<float> (c)});
+      const Samples in = noise (kFrames * channels, 10);
+      Samples whole (in.size (), 0.0f);
+      mt::dsp::accumulate_ramp (whole, in, lines, 0, kFrames);
+      for (std::size_t n = 0; n < in.size (); ++n) {
+        const auto &line = lines[n % channels];
+        const double t = static_cast<double> (n / channels) / static_cast<double> (kFrames);
+        const double gain =
+            static_cast<double> (line.from) * (1.0 - t) + static_cast<double> (line.to) * t;
+        ck_assert_double_eq_tol (
+            static_cast<double> (whole[n]), gain * static_cast<double> (in[n]), 1e-6);
+      }
+      for (std::size_t split = 0; split <= kFrames; ++split) {
+        Samples parts (in.size (), 0.0f);
+        const std::size_t at = split * channels;
+        mt::dsp::accumulate_ramp (
+            std::span {parts}.first (at), std::span {in}.first (at), lines, 0, kFrames);
+        mt::dsp::accumulate_ramp (
+            std::span {parts}.subspan (at), std::span {in}.subspan (at), lines, split, kFrames);
+        ck_assert (parts == whole);
+      }
+    }
+  }
+END_TEST
+
 START_TEST (test_count_clipped)
   {
     mt::test::on_every_target ([] (const char *) {
@@ -164,6 +218,8 @@ int main ()
   tcase_add_test (tests, test_any_split_gives_the_same_bits);
   tcase_add_test (tests, test_nothing_beyond_the_span_is_touched);
   tcase_add_test (tests, test_not_a_number_stays_where_it_is);
+  tcase_add_test (tests, test_gains_of_channels);
+  tcase_add_test (tests, test_ramp_is_a_straight_line_however_it_is_cut);
   tcase_add_test (tests, test_count_clipped);
   suite_add_tcase (suite, tests);
   SRunner *runner = srunner_create (suite);

@@ -181,7 +181,8 @@ GST_END_TEST;
 
 GST_START_TEST (test_control_from_anywhere_does_not_show)
 {
-  // Two threads with pads that come and go, one that changes settings, one that pauses and asks.
+  // Two threads with pads that come and go (a cap of less bytes would rightly be met), one that
+  // changes settings, one that pauses and asks.
   SteadyMix mix;
   std::atomic<bool> stop {false};
   std::vector<std::thread> threads;
@@ -194,7 +195,7 @@ GST_START_TEST (test_control_from_anywhere_does_not_show)
   threads.emplace_back ([&] {
     for (guint64 n = 0; !stop; ++n) {
       g_object_set (mix.bed.element, "max-size-time", (50 + n % 100) * GST_MSECOND,
-          "max-total-bytes", guint64 {1} << (22 + n % 5), "alignment-threshold", n % GST_SECOND,
+          "max-total-bytes", guint64 {1} << (26 + n % 5), "alignment-threshold", n % GST_SECOND,
           nullptr);
       gst_structure_free (stats_of (mix.bed.element));
       std::this_thread::yield ();

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Ramps, pan and automation of one track.
+#include "trackgain.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mt::trackmixer {
+
+namespace {
+
+float gain_of (const Loudness &loudness, int side) noexcept
+{
+  const float away = static_cast<float> (side) * loudness.pan; // negative: turned away from it
+  return loudness.volume * (away < 0.0f ? 1.0f + away : 1.0f);
+}
+
+} // namespace
+
+void TrackGain::set_target (const Loudness &loudness, const ChannelSides &sides) noexcept
+{
+  channels_ = sides.channels;
+  for (std::size_t c = 0; c < channels_; ++c)
+    target_[c] = gain_of (loudness, sides.side[c]);
+  uniform_ =
+      std::all_of (target_.begin (), target_.begin () + static_cast<std::ptrdiff_t> (channels_),
+          [this] (float gain) { return gain == target_[0]; });
+  loudness_ = loudness;
+}
+
+float TrackGain::gain (std::size_t channel, Frames at) const noexcept
+{
+  if (at >= begin_ + length_)
+    return target_[channel];
+  return lines_[channel].at (
+      static_cast<std::size_t> (at - begin_), static_cast<std::size_t> (length_));
+}
+
+void TrackGain::aim (
+    const Loudness &loudness, Frames at, Frames ramp, const ChannelSides &sides) noexcept
+{
+  if (known_ && loudness == loudness_ && channels_ == sides.channels)
+    return;
+  if (!known_ || ramp == 0 || channels_ != sides.channels) {
+    set_target (loudness, sides);
+    length_ = 0;
+    known_ = true;
+    followed_ = false;
+    return;
+  }
+  for (std::size_t c = 0; c < channels_; ++c)
+    lines_[c].from = gain (c, at);
+  set_target (loudness, sides);
+  for (std::size_t c = 0; c < channels_; ++c)
+    lines_[c].to = target_[c];
+  begin_ = at;
+  length_ = ramp;
+  followed_ = false;
+}
+
+void TrackGain::follow (const Loudness &here, const Loudness &there, Frames at, Frames length,
+    Frames ramp, const ChannelSides &sides) noexcept
+{
+  const bool led_here =
+      known_ && channels_ == sides.channels && (!followed_ || at == begin_ + length_);
+  std::array<float, kMaxPositions> from;
+  for (std::size_t c = 0; c < sides.channels; ++c)
+    from[c] = led_here ? gain (c, at) : gain_of (here, sides.side[c]);
+  set_target (there, sides);
+  const float furthest =
+      ramp > 0 ? static_cast<float> (length) / static_cast<float> (ramp) : HUGE_VALF;
+  for (std::size_t c = 0; c < channels_; ++c) {
+    target_[c] = std::clamp (target_[c], from[c] - furthest, from[c] + furthest);
+    lines_[c] = {from[c], target_[c]};
+  }
+  uniform_ = false;
+  loudness_.volume = NAN; // equals nothing: aim() has to move on from what was reached
+  begin_ = at;
+  length_ = length;
+  known_ = followed_ = true;
+}
+
+bool TrackGain::is_silent (Frames at) const noexcept
+{
+  return at >= begin_ + length_ && uniform_ && target_[0] == 0.0f;
+}
+
+void TrackGain::add (std::span<float> acc, std::span<const float> in, Frames at) const noexcept
+{
+  if (at < begin_ + length_) {
+    const auto first = static_cast<std::size_t> (at - begin_);
+    const auto length = static_cast<std::size_t> (length_);
+    const std::size_t samples = std::min (in.size (), (length - first) * channels_);
+    dsp::accumulate_ramp (acc, in.first (samples), {lines_.data (), channels_}, first, length);
+    acc = acc.subspan (samples);
+    in = in.subspan (samples);
+  }
+  if (uniform_)
+    dsp::accumulate (acc, in, target_[0]);
+  else
+    dsp::accumulate (acc, in, std::span<const float> {target_.data (), channels_});
+}
+
+} // namespace mt::trackmixer
