@@ -250,6 +250,7 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
     const std::lock_guard lock {state.flush};
     state.src_flushing = false;
     state.seek_seqnum = 0;
+    gst_segment_init (&state.segment, GST_FORMAT_TIME);
   }
   return result;
 }
@@ -267,6 +268,7 @@ void construct (GstTrackMixer *self) noexcept
   GstPad *src = gst_pad_new_from_static_template (&src_template, "src");
   add_pad_functions (src, src_activate_mode);
   self->state = new Element {GST_ELEMENT (self), src};
+  gst_segment_init (&self->state->segment, GST_FORMAT_TIME);
   self->state->mixer.shared.max_total_bytes.store (kDefaultMaxTotalBytes);
   gst_element_add_pad (GST_ELEMENT (self), src);
 }

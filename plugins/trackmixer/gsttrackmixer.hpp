@@ -35,7 +35,8 @@ struct Element {
   bool src_active {false};
   bool src_flushing {false};
   std::uint32_t seek_seqnum {0}; // of the last seek that came through the source pad
-  GstSegment seek_segment {};
+  GstSegment seek_segment {};    // the one that follows from it
+  GstSegment segment {};         // that downstream has
 };
 
 } // namespace mt::trackmixer

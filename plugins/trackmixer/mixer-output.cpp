@@ -3,6 +3,7 @@
 #include "mixer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "dsp/mix.hpp"
 #include "glue/buffermap.hpp"
@@ -50,7 +51,10 @@ void Mixer::iterate () noexcept
     break;
   case Verdict::end:
     count_leftovers ();
-    push_eos ();
+    if (segment_done_tracks_ > 0)
+      push_segment_done ();
+    else
+      push_eos ();
     break;
   case Verdict::impossible:
     give_up ();
@@ -270,6 +274,8 @@ bool Mixer::decide_pool (GstCaps *caps)
 
 void Mixer::produce ()
 {
+  if (std::exchange (segment_done_sent_, false))
+    finished_ = false;
   if (!started_) {
     started_ = true;
     gst_element_post_message (element_, gst_message_new_latency (GST_OBJECT (element_)));
@@ -310,6 +316,7 @@ void Mixer::produce ()
   gst_buffer_set_size (buffer, static_cast<gssize> (bytes));
 
   const auto since = monotonic_ns ();
+  shared.chunks_begun.fetch_add (1);
   bool audible = false;
   {
     const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
@@ -355,10 +362,15 @@ void Mixer::produce ()
   bump (frames_out_, frames);
   out_rate_.add (mixed, frames);
 
-  for (auto *event : pending_events_)
-    gst_pad_push_event (src_, event);
-  pending_events_.clear ();
+  push_pending_events ();
   flow = gst_pad_push (src_, buffer);
+  pending_events_.swap (events_after_);
+  if (flow == GST_FLOW_OK)
+    push_pending_events ();
+  shared.chunks_out.store (shared.chunks_begun.load ());
+  if (shared.drains.load () > 0)
+    for (const auto &track : snapshot_)
+      track->queue.notify_drain ();
   if (flow != GST_FLOW_OK)
     stop_with (flow);
 }
@@ -378,21 +390,43 @@ void Mixer::count_leftovers ()
         bump (mix.frames_late, static_cast<std::uint64_t> (item.frames));
       else if (item.kind == QueueItem::Kind::format && negotiated_)
         adopt_format (*track, GST_CAPS (item.object));
+      else if (item.kind == QueueItem::Kind::event)
+        pending_events_.push_back (GST_EVENT (std::exchange (item.object, nullptr)));
       item.drop ();
     }
     mix.held.clear ();
   }
 }
 
+void Mixer::push_pending_events ()
+{
+  for (auto *event : pending_events_)
+    gst_pad_push_event (src_, event);
+  pending_events_.clear ();
+}
+
 void Mixer::push_eos ()
+{
+  push_end (gst_event_new_eos ());
+}
+
+/// Every track has ended, one of them at the end of its segment only: another one may follow, for
+/// which downstream must not see EOS.
+void Mixer::push_segment_done ()
+{
+  segment_done_sent_ = true;
+  const GstClockTime end = gst_util_uint64_scale (static_cast<guint64> (position_), GST_SECOND,
+      static_cast<guint64> (std::max (rate_hz (), 1)));
+  push_end (
+      gst_event_new_segment_done (GST_FORMAT_TIME, static_cast<gint64> (segment_.start + end)));
+}
+
+void Mixer::push_end (GstEvent *event)
 {
   finished_ = true;
   push_stream_start ();
   push_segment ();
-  for (auto *event : pending_events_)
-    gst_pad_push_event (src_, event);
-  pending_events_.clear ();
-  GstEvent *event = gst_event_new_eos ();
+  push_pending_events ();
   if (seqnum_ != GST_SEQNUM_INVALID)
     gst_event_set_seqnum (event, seqnum_);
   gst_pad_push_event (src_, event);
@@ -471,8 +505,9 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
       continue;
     }
     if (item.kind == QueueItem::Kind::event) {
-      pending_events_.push_back (GST_EVENT (item.object));
-      item.object = nullptr;
+      // It must not overtake audio of its track, which goes out with the whole chunk.
+      auto &events = at > begin ? events_after_ : pending_events_;
+      events.push_back (GST_EVENT (std::exchange (item.object, nullptr)));
       continue;
     }
     if (item.start < at) {

@@ -33,8 +33,9 @@ std::chrono::milliseconds shorter_wait (
 
 Mixer::~Mixer ()
 {
-  for (auto *event : pending_events_)
-    gst_event_unref (event);
+  for (const auto *events : {&pending_events_, &events_after_})
+    for (auto *event : *events)
+      gst_event_unref (event);
   if (out_converter_)
     gst_audio_converter_free (out_converter_);
   if (pool_) {
@@ -132,15 +133,17 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   position_ = anchor_ = planned_end_ = 0;
   chunk_ = 0;
   planned_ = false;
-  finished_ = false;
+  finished_ = segment_done_sent_ = false;
   discont_ = true;
   segment_pending_ = true;
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
   position_ns_.store (segment->start, std::memory_order_relaxed);
-  for (auto *event : pending_events_)
-    gst_event_unref (event);
-  pending_events_.clear ();
+  for (auto *events : {&pending_events_, &events_after_}) {
+    for (auto *event : *events)
+      gst_event_unref (event);
+    events->clear ();
+  }
   const std::lock_guard control_lock {control_};
   flow_ = GST_FLOW_OK;
   for (const auto &track : tracks_) {
@@ -214,7 +217,7 @@ void Mixer::recount ()
     to_wake_.reserve (snapshot_.size ());
     starving_.reserve (snapshot_.size ());
   }
-  open_tracks_ = ended_tracks_ = 0;
+  open_tracks_ = ended_tracks_ = segment_done_tracks_ = 0;
   last_audio_end_ = position_;
   // Before the rate is known, the first frame of each track is what the start waits for.
   const Frames need = planned_ ? planned_end_ : position_ + 1;
@@ -223,6 +226,7 @@ void Mixer::recount ()
     const auto track_is = track->queue.judge ();
     open_tracks_ += track_is.linked && !track_is.ended;
     ended_tracks_ += track_is.ended;
+    segment_done_tracks_ += track_is.segment_done;
     last_audio_end_ = std::max (last_audio_end_, track_is.end);
   }
 }
@@ -244,7 +248,8 @@ Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
     if (ended_tracks_ == 0)
       return Verdict::wait; // nobody feeds us yet, or any more
     if (last_audio_end_ <= position_)
-      return finished_ ? Verdict::wait : Verdict::end;
+      return finished_ && !(segment_done_sent_ && segment_done_tracks_ == 0) ? Verdict::wait
+                                                                             : Verdict::end;
   }
   if (!started_ && !hold_is_over () && tracks_are_on_their_way (element_) && !live_upstream ()) {
     look_again = kHoldInterval;

@@ -130,7 +130,10 @@ private:
   void push_stream_start ();
   void push_segment ();
   void count_leftovers ();
+  void push_pending_events ();
   void push_eos ();
+  void push_segment_done ();
+  void push_end (GstEvent *event);
   void stop_with (GstFlowReturn flow);
   void refuse (GstFlowReturn flow);
   bool mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end);
@@ -169,7 +172,8 @@ private:
   std::uint64_t snapshot_generation_ {0};
   std::vector<Track *> to_wake_;
   std::vector<std::thread::id> starving_;
-  std::vector<GstEvent *> pending_events_;
+  std::vector<GstEvent *> pending_events_; // before the next chunk
+  std::vector<GstEvent *> events_after_;   // behind the chunk being mixed
   std::optional<std::chrono::steady_clock::time_point> hold_ends_;
   std::pair<std::uint64_t, std::size_t> asked_if_live_; // generation and tracks when it was asked
   bool live_ {false};
@@ -182,12 +186,14 @@ private:
   Frames last_audio_end_ {0}; // of all tracks, as of the last recount
   std::size_t open_tracks_ {0};
   std::size_t ended_tracks_ {0};
-  GstClockTime chunk_duration_ {0}; // the setting that the plan was made with
-  std::uint64_t chunk_ {0};         // since the anchor
+  std::size_t segment_done_tracks_ {0}; // of those that have ended
+  GstClockTime chunk_duration_ {0};     // the setting that the plan was made with
+  std::uint64_t chunk_ {0};             // since the anchor
   Frames anchor_ {0};
   bool planned_ {false};
   bool started_ {false};
   bool finished_ {false};
+  bool segment_done_sent_ {false}; // and not EOS: after it another segment can follow
   bool discont_ {true};
 
   GstAudioInfo out_info_ {};

@@ -2,6 +2,7 @@
 // What arrives at the pads of trackmixer: events, queries, flushes and seeks. What a track brings
 // is in trackinput.cpp.
 #include <algorithm>
+#include <optional>
 
 #include "gsttrackmixer.hpp"
 #include "gsttrackmixerpad.hpp"
@@ -70,6 +71,7 @@ void forward_flush_stop (Element &state, std::uint32_t seqnum)
     state.src_flushing = false;
     if (seqnum == state.seek_seqnum)
       segment = state.seek_segment;
+    state.segment = segment;
   }
   gst_pad_pause_task (state.src_pad);
   state.mixer.restart_timeline (&segment, seqnum);
@@ -98,7 +100,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
 {
   track.queue.clear ();
   track.timeline.reset ();
-  track.left_out = track.lost_warned = false;
+  track.left_out = track.segment_done = track.lost_warned = false;
   track.format_pending = track.feeder_caps != nullptr;
   track.queue.set_flushing (false);
   {
@@ -112,34 +114,109 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
 
 // --- seeks
 
-bool seek (Element &state, GstObject *parent, GstEvent *event)
+template <class Use>
+void for_each_peer (Element &state, Use use)
+{
+  for (const auto &track : state.mixer.tracks ()) {
+    if (GstPad *pad = state.mixer.ref_pad (*track)) {
+      if (gst_pad_is_linked (pad))
+        use (pad);
+      gst_object_unref (pad);
+    }
+  }
+}
+
+/// Of all tracks, in nanoseconds; none if one of them does not know.
+std::optional<gint64> longest_duration (Element &state)
+{
+  gint64 longest = -1;
+  bool unknown = false;
+  for_each_peer (state, [&] (GstPad *pad) {
+    gint64 duration = -1;
+    if (gst_pad_peer_query_duration (pad, GST_FORMAT_TIME, &duration) && duration >= 0)
+      longest = std::max (longest, duration);
+    else
+      unknown = true;
+  });
+  if (unknown || longest < 0)
+    return {};
+  return longest;
+}
+
+/// The segment that a seek leads to from where the mix is, and the seek in places that are the same
+/// for every track: «where you are» is another place for each, ahead of the mix by what it has
+/// queued, and so is «the end». Takes the event. Null: there is no such segment.
+GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstSegment &segment)
 {
   gdouble rate = 1.0;
-  GstFormat format = GST_FORMAT_UNDEFINED;
   GstSeekFlags flags = GST_SEEK_FLAG_NONE;
   GstSeekType start_type = GST_SEEK_TYPE_NONE;
   GstSeekType stop_type = GST_SEEK_TYPE_NONE;
   gint64 start = 0;
   gint64 stop = 0;
-  gst_event_parse_seek (event, &rate, &format, &flags, &start_type, &start, &stop_type, &stop);
+  gst_event_parse_seek (event, &rate, nullptr, &flags, &start_type, &start, &stop_type, &stop);
+  const bool is_absolute = start_type == GST_SEEK_TYPE_SET && stop_type != GST_SEEK_TYPE_END;
+  if (start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END) {
+    const auto duration = longest_duration (state);
+    if (!duration) {
+      GST_WARNING_OBJECT (parent,
+          "refuses %" GST_PTR_FORMAT ": a track does not know its duration, so the end is nowhere",
+          event);
+      gst_event_unref (event);
+      return nullptr;
+    }
+    segment.duration = static_cast<guint64> (*duration);
+  }
+  segment.position = std::max (segment.start, state.mixer.position ());
+  if (start_type == GST_SEEK_TYPE_NONE) {
+    start_type = GST_SEEK_TYPE_SET;
+    start = static_cast<gint64> (segment.position);
+  }
+  if (!gst_segment_do_seek (&segment, rate, GST_FORMAT_TIME, flags, start_type,
+          static_cast<guint64> (start), stop_type, static_cast<guint64> (stop), nullptr)) {
+    gst_event_unref (event);
+    return nullptr;
+  }
+  segment.duration = GST_CLOCK_TIME_NONE;
+  if (is_absolute)
+    return event;
+  GstEvent *absolute = gst_event_new_seek (rate, GST_FORMAT_TIME, flags, GST_SEEK_TYPE_SET,
+      static_cast<gint64> (segment.start), GST_SEEK_TYPE_SET, static_cast<gint64> (segment.stop));
+  gst_event_set_seqnum (absolute, gst_event_get_seqnum (event));
+  gst_event_unref (event);
+  return absolute;
+}
+
+/// Takes the event.
+bool seek (Element &state, GstObject *parent, GstEvent *event)
+{
+  gdouble rate = 1.0;
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
+  gst_event_parse_seek (event, &rate, &format, &flags, nullptr, nullptr, nullptr, nullptr);
   if (format != GST_FORMAT_TIME || rate != 1.0 || !(flags & GST_SEEK_FLAG_FLUSH) ||
       (flags & GST_SEEK_FLAG_SEGMENT)) {
     GST_WARNING_OBJECT (
         parent, "refuses %" GST_PTR_FORMAT ": only flushing seeks in time at rate 1", event);
+    gst_event_unref (event);
     return false;
   }
   const std::uint32_t seqnum = gst_event_get_seqnum (event);
+  GstSegment segment;
+  {
+    const std::lock_guard lock {state.flush};
+    segment = state.segment;
+  }
+  event = resolve_seek (state, parent, event, segment);
+  if (!event)
+    return false;
   const auto tracks = state.mixer.tracks ();
   {
     const std::lock_guard lock {state.flush};
-    if (state.seek_seqnum == seqnum)
+    if (state.seek_seqnum == seqnum) {
+      gst_event_unref (event);
       return true; // the same seek by another way, from an application with several sinks
-    GstSegment segment;
-    gst_segment_init (&segment, GST_FORMAT_TIME);
-    gboolean update = FALSE;
-    if (!gst_segment_do_seek (&segment, rate, GST_FORMAT_TIME, flags, start_type,
-            static_cast<guint64> (start), stop_type, static_cast<guint64> (stop), &update))
-      return false;
+    }
     state.seek_seqnum = seqnum;
     state.seek_segment = segment;
   }
@@ -162,6 +239,7 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
     }
     sought = sought || reached;
   }
+  gst_event_unref (event);
   if (sought) // the last track to answer may have been one that can't
     forward_flush_stop (state, seqnum);
   return sought;
@@ -215,18 +293,6 @@ void answer_caps (Element &state, GstPad *pad, GstQuery *query)
   gst_caps_unref (caps);
 }
 
-template <class Use>
-void for_each_peer (Element &state, Use use)
-{
-  for (const auto &track : state.mixer.tracks ()) {
-    if (GstPad *pad = state.mixer.ref_pad (*track)) {
-      if (gst_pad_is_linked (pad))
-        use (pad);
-      gst_object_unref (pad);
-    }
-  }
-}
-
 /// GST_CLOCK_TIME_NONE, the largest number, means «no end» and is never reached by adding.
 GstClockTime saturating_sum (GstClockTime a, GstClockTime b) noexcept
 {
@@ -267,21 +333,10 @@ bool answer_duration (Element &state, GstQuery *query)
 {
   GstFormat format = GST_FORMAT_UNDEFINED;
   gst_query_parse_duration (query, &format, nullptr);
-  if (format != GST_FORMAT_TIME)
-    return false;
-  gint64 longest = -1;
-  bool unknown = false;
-  for_each_peer (state, [&] (GstPad *pad) {
-    gint64 duration = -1;
-    if (gst_pad_peer_query_duration (pad, GST_FORMAT_TIME, &duration) && duration >= 0)
-      longest = std::max (longest, duration);
-    else
-      unknown = true;
-  });
-  if (unknown || longest < 0)
-    return false;
-  gst_query_set_duration (query, GST_FORMAT_TIME, longest);
-  return true;
+  const auto longest = format == GST_FORMAT_TIME ? longest_duration (state) : std::nullopt;
+  if (longest)
+    gst_query_set_duration (query, GST_FORMAT_TIME, *longest);
+  return longest.has_value ();
 }
 
 bool answer_seeking (Element &state, GstQuery *query)
@@ -349,14 +404,17 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_STREAM_GROUP_DONE:
   case GST_EVENT_INSTANT_RATE_CHANGE:
     break;
-  case GST_EVENT_CUSTOM_DOWNSTREAM: {
-    QueueItem item;
+  case GST_EVENT_SEGMENT_DONE: // the mix sends its own when every track is there
+    track.segment_done = true;
+    track.queue.set_eos (true);
+    break;
+  default:
+    if (!GST_EVENT_IS_SERIALIZED (event))
+      return gst_pad_event_default (pad, parent, event);
+    QueueItem item; // goes out in its place between the chunks
     item.kind = QueueItem::Kind::event;
     item.object = GST_MINI_OBJECT_CAST (event);
     return track.queue.push (item, state.mixer.queue_limit ()) == GST_FLOW_OK;
-  }
-  default:
-    return gst_pad_event_default (pad, parent, event);
   }
   gst_event_unref (event);
   return ok;
@@ -384,6 +442,10 @@ gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
   case GST_QUERY_DRAIN:
     return track_of (pad).queue.wait_drained ();
   default:
+    // Behind every whole chunk of what came before it. The rest waits for audio that this very
+    // thread would have to bring.
+    if (GST_QUERY_IS_SERIALIZED (query) && !track_of (pad).queue.wait_drained ())
+      return FALSE;
     return gst_pad_query_default (pad, parent, query);
   }
 }
@@ -422,9 +484,7 @@ gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
 {
   if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
     return gst_pad_event_default (pad, parent, event);
-  const bool sought = seek (state_of (parent), parent, event);
-  gst_event_unref (event);
-  return sought;
+  return seek (state_of (parent), parent, event);
 }
 
 gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept

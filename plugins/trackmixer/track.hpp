@@ -123,6 +123,7 @@ struct Track {
   GstCaps *feeder_caps {nullptr}; // feeder: the last ones
   bool format_pending {false};    // feeder: they have to be queued before the next audio
   bool left_out {false};          // feeder: see leave_out() in trackinput.cpp
+  bool segment_done {false};      // feeder: nothing more comes before the next segment
   bool lost_warned {false};       // feeder: of this episode of buffers that can't be used
   bool lost_before {false};       // feeder: the last buffer was one of them
   std::atomic<int> rate_hz {0};   // of feeder_info

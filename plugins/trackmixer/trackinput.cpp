@@ -183,7 +183,7 @@ void warn_of_lost (GstObject *parent, Track &track, const std::string &why)
 
 void accept_stream_start (Track &track)
 {
-  track.left_out = false;
+  track.left_out = track.segment_done = false;
   if (track.queue.restart ())
     track.timeline.expect_discontinuity ();
 }
@@ -242,6 +242,8 @@ void accept_segment (GstObject *parent, Track &track, GstEvent *event)
   }
   gst_segment_copy_into (segment, &track.timeline.segment);
   readmit (track);
+  if (std::exchange (track.segment_done, false))
+    (void)track.queue.restart ();
 }
 
 void accept_gap (Element &state, Track &track, GstEvent *event)

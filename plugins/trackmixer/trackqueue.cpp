@@ -152,12 +152,13 @@ void TrackQueue::note_gap (Frames end, Frames patience) noexcept
     shared_.readiness.recheck ();
 }
 
-void TrackQueue::set_eos () noexcept
+void TrackQueue::set_eos (bool segment_done) noexcept
 {
   {
     const std::lock_guard lock {mutex_};
     feeder_ = std::this_thread::get_id ();
     eos_ = true;
+    segment_done_ = segment_done;
     end_ = std::max (end_, gap_end_);  // silence at the end belongs to the track
     shared_.readiness.flag_recheck (); // the mix may end here
     (void)update_missing ();
@@ -170,7 +171,7 @@ bool TrackQueue::restart () noexcept
   const std::lock_guard lock {mutex_};
   feeder_ = std::this_thread::get_id ();
   const bool ended = eos_;
-  eos_ = false;
+  eos_ = segment_done_ = false;
   shared_.readiness.flag_recheck ();
   return ended;
 }
@@ -190,7 +191,22 @@ bool TrackQueue::wait_drained () noexcept
     if (drain_refused_)
       return false;
   }
+  // What has been taken may still be on its way downstream.
+  const auto begun = shared_.chunks_begun.load ();
+  shared_.drains.fetch_add (1);
+  cond_.wait (lock, [this, begun] {
+    return flushing_ || flow_ != GST_FLOW_OK || shared_.chunks_out.load () >= begun;
+  });
+  shared_.drains.fetch_sub (1);
   return !flushing_ && flow_ == GST_FLOW_OK;
+}
+
+void TrackQueue::notify_drain () noexcept
+{
+  {
+    const std::lock_guard lock {mutex_}; // or the drain could miss it on its way into its wait
+  }
+  cond_.notify_all ();
 }
 
 void TrackQueue::set_flushing (bool flushing) noexcept
@@ -215,7 +231,7 @@ void TrackQueue::clear () noexcept
     end_ = taken_end_ = gap_end_ = believed_gap_ = kNever;
     last_taken_frames_ = 0;
     grown_limit_ = 0;
-    eos_ = false;
+    eos_ = segment_done_ = false;
     starved_ = false;
     feeder_ = {};
     shared_.readiness.flag_recheck ();
@@ -286,8 +302,8 @@ bool TrackQueue::linked () const noexcept
 TrackQueue::Judgement TrackQueue::judge () const noexcept
 {
   const std::lock_guard lock {mutex_};
-  return {linked_, eos_, counted_missing_, gap_end_ >= need_end_, feeder_waiting_ || drain_waiting_,
-      end_, feeder_, received_};
+  return {linked_, eos_, segment_done_, counted_missing_, gap_end_ >= need_end_,
+      feeder_waiting_ || drain_waiting_, end_, feeder_, received_};
 }
 
 bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held,

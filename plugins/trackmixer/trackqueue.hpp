@@ -50,6 +50,11 @@ struct QueueItem {
 
 /// What all tracks of one mixer share.
 struct MixerShared {
+  // For drains: a chunk has begun before any of it is taken, and is out when its push has returned.
+  std::atomic<std::uint64_t> chunks_begun {0};
+  std::atomic<std::uint64_t> chunks_out {0};
+  std::atomic<int> drains {0}; // that wait for a push
+
   Readiness readiness;
   std::atomic<std::uint64_t> queued_bytes {0};
   std::atomic<std::uint64_t> max_total_bytes {0};
@@ -95,11 +100,12 @@ public:
   /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the
   /// same is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
   void note_gap (Frames end, Frames patience) noexcept;
-  void set_eos () noexcept;
+  /// No more data. `segment_done`: of this segment; the mix then ends with the same event.
+  void set_eos (bool segment_done = false) noexcept;
   /// Audio follows again after EOS. True if the track had ended.
   bool restart () noexcept;
-  /// Waits until the mix has taken every whole chunk, for a DRAIN query. False if it could not
-  /// wait: a flush, or another track starves for what this thread would bring next.
+  /// Waits until every whole chunk is mixed and its push has returned, for a DRAIN query. False if
+  /// it could not wait: a flush, or another track starves for what this thread would bring next.
   bool wait_drained () noexcept;
 
   // --- any thread
@@ -125,7 +131,8 @@ public:
   /// What the mix task has to know of a track before it waits.
   struct Judgement {
     bool linked;
-    bool ended;             // at EOS
+    bool ended;             // at EOS or SEGMENT_DONE
+    bool segment_done;      // at SEGMENT_DONE
     bool missing;           // the next chunk waits for this track
     bool in_gap;            // a GAP event says that the next chunk has nothing of it
     bool blocked;           // its feeder waits
@@ -143,6 +150,8 @@ public:
   /// States anew where the next chunk ends.
   void update_need (Frames end) noexcept;
   void notify () noexcept { cond_.notify_all (); }
+  /// A chunk is out: a drain looks again.
+  void notify_drain () noexcept;
   /// Lets a blocked feeder go on: `doubled`, or by one more limit. False if it was not blocked, or
   /// if the cap on bytes forbids.
   bool grow (bool doubled) noexcept;
@@ -189,6 +198,7 @@ private:
   bool retired_ {false};
   bool cleared_ {false}; // since the last take()
   bool eos_ {false};
+  bool segment_done_ {false}; // why eos_ is set
   bool starved_ {false};
   bool feeder_waiting_ {false};
   bool drain_waiting_ {false};

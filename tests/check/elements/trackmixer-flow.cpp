@@ -205,6 +205,59 @@ GST_START_TEST (test_seek_after_the_end)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_seek_to_where_the_mix_is)
+{
+  // Each source is somewhere else by then, ahead of the mix by what is queued.
+  TwoSources mix;
+  mix.bed.sink.close ();
+  mix.start ();
+  mix.bed.sink.let_through (2);
+  fail_unless (eventually ([&] { return count_in_stats (mix.bed.element, "frames-out") == 1323; }));
+  fail_unless (send_upstream (mix.bed,
+      gst_event_new_seek (1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_NONE, 0,
+          GST_SEEK_TYPE_NONE, -1)));
+  mix.bed.sink.open ();
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  check_equal (mix.bed.sink.samples (), mix.from (1323));
+  check_chunks (mix.bed.sink, kChunk, time_of (1323, kRate));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_seek_from_the_end)
+{
+  const auto back = [] (TwoSources &mix, GstSeekType stop_type, gint64 stop) {
+    return send_upstream (mix.bed,
+        gst_event_new_seek (1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_END,
+            -static_cast<gint64> (time_of (10000, kRate)), stop_type, stop));
+  };
+  TwoSources mix;
+  const auto duration_of = [] (std::int64_t frames) {
+    return [frames] (GstQuery *query) {
+      if (GST_QUERY_TYPE (query) == GST_QUERY_DURATION)
+        gst_query_set_duration (
+            query, GST_FORMAT_TIME, static_cast<gint64> (time_of (frames, kRate)));
+      return GST_QUERY_TYPE (query) == GST_QUERY_DURATION;
+    };
+  };
+  mix.a.feeder.upstream_query = duration_of (60000);
+  mix.start ();
+  fail_if (back (mix, GST_SEEK_TYPE_NONE, -1), "b does not know where the end is");
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  // The same place for both: the end of the longer one.
+  mix.b.feeder.upstream_query = duration_of (59000);
+  fail_unless (back (mix, GST_SEEK_TYPE_NONE, -1));
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  check_equal (mix.bed.sink.samples (), mix.from (50000));
+  // And a stop there.
+  fail_unless (back (mix, GST_SEEK_TYPE_END, -static_cast<gint64> (GST_MSECOND)));
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  for (const auto &seen : mix.bed.sink.events)
+    if (seen.type == GST_EVENT_SEGMENT && seen.segment.stop != GST_CLOCK_TIME_NONE)
+      fail_unless_equals_uint64 (seen.segment.stop, time_of (60000, kRate) - GST_MSECOND);
+  fail_unless (mix.bed.sink.events.size () > 0);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_the_same_seek_from_two_sinks_is_one)
 {
   TwoSources mix;
@@ -638,6 +691,8 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (seeks, test_seek_plays_the_same_as_straight_on_from_the_target);
   tcase_add_test (seeks, test_many_seeks_in_a_row);
   tcase_add_test (seeks, test_seek_after_the_end);
+  tcase_add_test (seeks, test_seek_to_where_the_mix_is);
+  tcase_add_test (seeks, test_seek_from_the_end);
   tcase_add_test (seeks, test_the_same_seek_from_two_sinks_is_one);
   tcase_add_test (seeks, test_a_track_that_cannot_seek_does_not_stop_the_others);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
