@@ -196,10 +196,11 @@ GstClockTime ReverbStream::end_of (GstBuffer *buffer, std::size_t frames) const 
   return pts + counted;
 }
 
-void ReverbStream::convolve (float *io, std::size_t frames, GstClockTime out_end) noexcept
+/// Where the gains go over the next frames, of which the last comes out at `out_end`. Reading a
+/// control binding takes locks, so no buffer may be mapped meanwhile.
+ReverbStream::GainRanges ReverbStream::advance_gains (
+    std::size_t frames, GstClockTime out_end) noexcept
 {
-  const auto start = std::chrono::steady_clock::now ();
-  const double rate_hz = GST_AUDIO_INFO_RATE (&info_);
   // Read without the object lock, as gst_object_sync_values() does.
   const bool automated = GST_OBJECT_CAST (transform_)->control_bindings != nullptr;
   if (automated && GST_CLOCK_TIME_IS_VALID (out_end)) {
@@ -223,17 +224,25 @@ void ReverbStream::convolve (float *io, std::size_t frames, GstClockTime out_end
     wet_.jump (wet);
   }
   gains_known_ = true;
-  const auto dry_range = automated ? dry_.follow (dry) : dry_.advance (dry, frames, rate_hz);
-  const auto wet_range = automated ? wet_.follow (wet) : wet_.advance (wet, frames, rate_hz);
-  convolver_->process ({io, frames * convolver_->channels ()}, dry_range, wet_range);
+  if (automated)
+    return {dry_.follow (dry), wet_.follow (wet)};
+  const double rate_hz = GST_AUDIO_INFO_RATE (&info_);
+  return {dry_.advance (dry, frames, rate_hz), wet_.advance (wet, frames, rate_hz)};
+}
 
+/// Convolves a mapped buffer in place.
+void ReverbStream::convolve (std::span<float> io, const GainRanges &gains) noexcept
+{
+  const auto start = std::chrono::steady_clock::now ();
+  convolver_->process (io, gains.dry, gains.wet);
   const auto busy =
       static_cast<std::uint64_t> (std::chrono::duration_cast<std::chrono::nanoseconds> (
           std::chrono::steady_clock::now () - start)
                                       .count ());
   // The only writer: plain loads and stores will do.
   frames_done_.store (
-      frames_done_.load (std::memory_order_relaxed) + frames, std::memory_order_relaxed);
+      frames_done_.load (std::memory_order_relaxed) + io.size () / convolver_->channels (),
+      std::memory_order_relaxed);
   busy_ns_.store (busy_ns_.load (std::memory_order_relaxed) + busy, std::memory_order_relaxed);
   if (busy > worst_ns_.load (std::memory_order_relaxed))
     worst_ns_.store (busy, std::memory_order_relaxed);
@@ -280,6 +289,7 @@ void ReverbStream::follow_jump (GstBuffer *buffer) noexcept
   GST_INFO_OBJECT (transform_, "input jumps by %" GST_STIME_FORMAT, GST_STIME_ARGS (jump));
   if (jump < 0) {
     finish (false);
+    discont_ = true;
   } else {
     pass_gap (pts);
   }
@@ -312,6 +322,7 @@ GstFlowReturn ReverbStream::process (GstBuffer *buffer) noexcept
   const GstClockTime out_end = GST_CLOCK_TIME_IS_VALID (next_in_)
       ? next_in_ - std::min (next_in_, delay)
       : GST_CLOCK_TIME_NONE;
+  const GainRanges gains = advance_gains (frames, out_end);
   {
     const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
     if (!map) {
@@ -321,12 +332,15 @@ GstFlowReturn ReverbStream::process (GstBuffer *buffer) noexcept
     const auto io = map.as<float> ();
     if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
       std::fill (io.begin (), io.end (), 0.0f);
-    convolve (io.data (), frames, out_end);
+    convolve (io.first (frames * convolver_->channels ()), gains);
   }
   GST_BUFFER_FLAG_UNSET (buffer, GST_BUFFER_FLAG_GAP);
   watch_not_finite (frames);
   if (latency == 0) {
     next_out_ = next_in_;
+    if (discont_)
+      GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
+    discont_ = false;
     if (GST_BUFFER_OFFSET_IS_VALID (buffer))
       next_offset_ = GST_BUFFER_OFFSET (buffer) + frames;
     return GST_FLOW_OK;
@@ -392,6 +406,7 @@ bool ReverbStream::push_silence (std::uint64_t frames) noexcept
       now = static_cast<std::size_t> (std::min<std::uint64_t> (now, preroll_frames_));
     const GstClockTime end =
         GST_CLOCK_TIME_IS_VALID (base) ? base + to_ns (pushed + now) : GST_CLOCK_TIME_NONE;
+    const GainRanges gains = advance_gains (now, end);
     GstBuffer *const buffer = gst_buffer_new_allocate (nullptr, now * frame_bytes, nullptr);
     bool mapped = false;
     if (buffer) {
@@ -399,7 +414,7 @@ bool ReverbStream::push_silence (std::uint64_t frames) noexcept
       if (map) {
         const auto io = map.as<float> ();
         std::fill (io.begin (), io.end (), 0.0f);
-        convolve (io.data (), now, end);
+        convolve (io, gains);
         mapped = true;
       }
     }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 
 #include <gst/audio/audio.h>
 #include <gst/base/gstbasetransform.h>
@@ -100,7 +101,12 @@ private:
 
   void follow_jump (GstBuffer *buffer) noexcept;
   bool push_silence (std::uint64_t frames) noexcept;
-  void convolve (float *io, std::size_t frames, GstClockTime out_end) noexcept;
+  struct GainRanges {
+    dsp::GainRange dry;
+    dsp::GainRange wet;
+  };
+  GainRanges advance_gains (std::size_t frames, GstClockTime out_end) noexcept;
+  void convolve (std::span<float> io, const GainRanges &gains) noexcept;
   void watch_not_finite (std::size_t frames) noexcept;
   void open_segment_end (std::uint64_t frames) noexcept;
   GstClockTime to_ns (std::uint64_t frames) const noexcept;

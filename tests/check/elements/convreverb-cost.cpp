@@ -61,6 +61,88 @@ GST_START_TEST (test_stats)
 }
 GST_END_TEST;
 
+// A control binding that looks whether the buffer is mapped, and memory that knows.
+
+static int maps = 0;  // of the memory below, now
+static int syncs = 0; // of the binding
+static int mapped_syncs = 0;
+
+struct _WatchingBinding {
+  GstControlBinding parent;
+};
+G_DECLARE_FINAL_TYPE (WatchingBinding, watching_binding, MT, WATCHING_BINDING, GstControlBinding)
+G_DEFINE_FINAL_TYPE (WatchingBinding, watching_binding, GST_TYPE_CONTROL_BINDING)
+
+static gboolean watch (GstControlBinding *, GstObject *object, GstClockTime, GstClockTime)
+{
+  ++syncs;
+  mapped_syncs += maps > 0;
+  g_object_set (object, "wet", 0.5, nullptr);
+  return TRUE;
+}
+
+static void watching_binding_init (WatchingBinding *) {}
+
+static void watching_binding_class_init (WatchingBindingClass *klass)
+{
+  GST_CONTROL_BINDING_CLASS (klass)->sync_values = watch;
+}
+
+struct _CountingAllocator {
+  GstAllocator parent;
+};
+G_DECLARE_FINAL_TYPE (CountingAllocator, counting_allocator, MT, COUNTING_ALLOCATOR, GstAllocator)
+G_DEFINE_FINAL_TYPE (CountingAllocator, counting_allocator, GST_TYPE_ALLOCATOR)
+
+struct CountingMemory {
+  GstMemory parent;
+  float samples[480];
+};
+
+static void counting_allocator_init (CountingAllocator *self)
+{
+  GST_ALLOCATOR (self)->mem_map = [] (GstMemory *memory, gsize, GstMapFlags) -> gpointer {
+    ++maps;
+    return reinterpret_cast<CountingMemory *> (memory)->samples;
+  };
+  GST_ALLOCATOR (self)->mem_unmap = [] (GstMemory *) { --maps; };
+}
+
+static void counting_allocator_class_init (CountingAllocatorClass *klass)
+{
+  GST_ALLOCATOR_CLASS (klass)->free = [] (GstAllocator *, GstMemory *memory) {
+    delete reinterpret_cast<CountingMemory *> (memory);
+  };
+}
+
+GST_START_TEST (test_gains_are_read_before_the_buffer_is_mapped)
+{
+  for (const GstClockTime batch : {GstClockTime {0}, 30 * kMillisecond}) {
+    Reverb reverb (1, kRate, "preset-room", 0, "batch-duration", batch);
+    gst_object_add_control_binding (GST_OBJECT (reverb.element),
+        GST_CONTROL_BINDING (g_object_new (
+            watching_binding_get_type (), "object", reverb.element, "name", "wet", nullptr)));
+    auto *const allocator = GST_ALLOCATOR (g_object_new (counting_allocator_get_type (), nullptr));
+    syncs = mapped_syncs = 0;
+    for (int i = 0; i < 10; ++i) {
+      auto *const memory = new CountingMemory {};
+      gst_memory_init (GST_MEMORY_CAST (memory), static_cast<GstMemoryFlags> (0), allocator,
+          nullptr, sizeof memory->samples, 0, 0, sizeof memory->samples);
+      GstBuffer *const buffer = gst_buffer_new ();
+      gst_buffer_append_memory (buffer, GST_MEMORY_CAST (memory));
+      GST_BUFFER_PTS (buffer) = static_cast<GstClockTime> (i) * 10 * kMillisecond;
+      fail_unless_equals_int (gst_harness_push (reverb.harness, buffer), GST_FLOW_OK);
+      fail_unless_equals_int (maps, 0);
+    }
+    fail_unless (syncs >= 10 - (batch ? 3 : 0));
+    fail_unless_equals_int (mapped_syncs, 0);
+    while (GstBuffer *const buffer = gst_harness_try_pull (reverb.harness))
+      gst_buffer_unref (buffer);
+    gst_object_unref (allocator);
+  }
+}
+GST_END_TEST;
+
 static Suite *convreverb_cost_suite ()
 {
   Suite *const suite = suite_create ("convreverb-cost");
@@ -68,6 +150,7 @@ static Suite *convreverb_cost_suite ()
 #ifdef MT_COUNTS_MALLOC
   tcase_add_test (cost, test_no_allocation_for_a_buffer);
 #endif
+  tcase_add_test (cost, test_gains_are_read_before_the_buffer_is_mapped);
   tcase_add_test (cost, test_stats);
   return suite;
 }

@@ -37,6 +37,32 @@ GST_START_TEST (test_frame_counts)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_discont_only_where_the_sound_jumps)
+{
+  Random random {61};
+  for (const GstClockTime batch : {GstClockTime {0}, 30 * kMillisecond}) {
+    Reverb reverb (1, kRate, "preset-room", 0, "decay-time", 0.1, "batch-duration", batch);
+    reverb.push_all (random.samples (4800), 480);
+    reverb.end ();
+    fail_unless (reverb.disconts == std::vector<int> {0}); // and the tail goes on without
+
+    // A jump back, and one to where all has rung out, with nobody upstream who says so.
+    Reverb jumping (1, kRate, "preset-room", 0, "decay-time", 0.1, "batch-duration", batch);
+    jumping.contiguous = false;
+    jumping.push_all (random.samples (4800), 480);
+    jumping.position = 0;
+    jumping.push_all (random.samples (4800), 480);
+    fail_unless_equals_int (jumping.disconts.size (), 2);
+    jumping.position += 10 * kRate;
+    jumping.push_all (random.samples (4800), 480);
+    fail_unless_equals_int (jumping.disconts.size (), 3);
+    jumping.end ();
+    fail_unless_equals_int (jumping.disconts.size (), 3);
+    fail_unless_equals_int (jumping.disconts[0], 0);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_tail_with_a_silent_second)
 {
   const Folder folder;
@@ -306,6 +332,7 @@ static Suite *convreverb_time_suite ()
   Suite *const suite = suite_create ("convreverb-time");
   TCase *const time = add_group (suite, "time");
   tcase_add_test (time, test_frame_counts);
+  tcase_add_test (time, test_discont_only_where_the_sound_jumps);
   tcase_add_test (time, test_tail_with_a_silent_second);
   tcase_add_test (time, test_latency_is_the_delay_to_the_frame);
   tcase_add_test (time, test_flush_forgets);
