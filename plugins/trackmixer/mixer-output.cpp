@@ -17,6 +17,7 @@ namespace {
 
 /// A chunk larger than this is a mistake in output-buffer-duration.
 constexpr std::size_t kMaxChunkBytes = 64U << 20;
+constexpr int kMaxChannels = 63;  // GstAudioConverter crashes from 64 on
 constexpr guint kPoolBuffers = 4; // what a sink and an effect hold between them, at the start
 
 bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
@@ -160,15 +161,15 @@ bool Mixer::negotiate ()
   GstCaps *caps = choose_caps ();
   GstAudioInfo info;
   const bool usable = !gst_caps_is_empty (caps) && gst_audio_info_from_caps (&info, caps) &&
-      GST_AUDIO_INFO_RATE (&info) == rate_hz ();
+      GST_AUDIO_INFO_RATE (&info) == rate_hz () && GST_AUDIO_INFO_CHANNELS (&info) <= kMaxChannels;
   if (!usable) {
     GstCaps *peer = gst_pad_peer_query_caps (src_, nullptr);
     gchar *wanted = gst_caps_to_string (peer);
     GST_ELEMENT_ERROR (element_, CORE, NEGOTIATION,
         ("The mix of %d Hz can't go out: what follows does not take it.", rate_hz ()),
-        ("It takes %s. Put 'audioconvert ! audioresample' behind the mixer, or before each of its "
-         "tracks.",
-            wanted));
+        ("It takes %s; the mix has at most %d channels. Put 'audioconvert ! audioresample' behind "
+         "the mixer, or before each of its tracks.",
+            wanted, kMaxChannels));
     g_free (wanted);
     gst_caps_unref (peer);
     gst_caps_unref (caps);
@@ -601,7 +602,7 @@ void Mixer::adopt_format (Track &track, GstCaps *caps)
   mix.converter = nullptr;
   mix.unconvertible = !gst_audio_info_from_caps (&mix.format, caps) ||
       (GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
-          static_cast<std::size_t> (mix.format.channels) > kMaxPositions);
+          mix.format.channels > kMaxChannels);
   if (!mix.unconvertible && !same_samples (mix.format, mix_info_)) {
     mix.converter = make_converter (mix.format, mix_info_);
     mix.unconvertible = !mix.converter;

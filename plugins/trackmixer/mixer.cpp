@@ -348,7 +348,7 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
     if (hold)
       started_ = true; // what has not come by now starts late
     else
-      starve_missing ();
+      starve_missing (in_vain);
   }
   if (!others_blocked) {
     patience_ends_.reset ();
@@ -406,7 +406,7 @@ bool Mixer::starved_in_vain ()
 }
 
 /// At the cap: the tracks that have nothing are mixed as silence until they bring something.
-void Mixer::starve_missing ()
+void Mixer::starve_missing (bool in_vain)
 {
   for (const auto &track : snapshot_) {
     const auto track_is = track->queue.judge ();
@@ -416,7 +416,7 @@ void Mixer::starve_missing ()
       track->queue.believe_gap (); // it has been said that it has nothing
       continue;
     }
-    track->queue.starve ();
+    track->queue.starve (in_vain);
     if (track->mix.warned)
       continue;
     track->mix.warned = true;

@@ -116,7 +116,7 @@ private:
   std::chrono::milliseconds relieve (bool hold);
   bool starved_in_vain ();
   std::chrono::milliseconds believe_gaps_in_idle ();
-  void starve_missing ();
+  void starve_missing (bool in_vain);
   bool plan_chunk ();
   [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
 

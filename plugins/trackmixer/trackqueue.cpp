@@ -314,8 +314,9 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
     flushed.swap (held);
   cleared_ = false;
   // Below the cap again: the others can grow, so there is reason to wait.
-  if (shared_.queued_bytes.load (std::memory_order_relaxed) <
-      shared_.max_total_bytes.load (std::memory_order_relaxed))
+  if (starved_ &&
+      shared_.queued_bytes.load (std::memory_order_relaxed) <
+          shared_.max_total_bytes.load (std::memory_order_relaxed) / (starved_in_vain_ ? 2 : 1))
     starved_ = false;
   while (count_ > 0 && (taken_end_ < end || !ring_[head_].occupies_time ())) {
     held.push_back (pop_front ());
@@ -380,10 +381,11 @@ void TrackQueue::believe_gap () noexcept
   (void)update_missing ();
 }
 
-void TrackQueue::starve () noexcept
+void TrackQueue::starve (bool in_vain) noexcept
 {
   const std::lock_guard lock {mutex_};
   starved_ = true;
+  starved_in_vain_ = in_vain;
   (void)update_missing ();
 }
 

@@ -155,8 +155,9 @@ public:
   /// Lets a blocked feeder go on: `doubled`, or by one more limit. False if it was not blocked, or
   /// if the cap on bytes forbids.
   bool grow (bool doubled) noexcept;
-  /// Mixes silence for this track until something arrives.
-  void starve () noexcept;
+  /// Mixes silence for this track until something arrives, or the queues are below the cap again.
+  /// After a wait `in_vain`: below half of it, or each bit of room would cost another such wait.
+  void starve (bool in_vain) noexcept;
   /// Believes the last GAP event.
   void believe_gap () noexcept;
 
@@ -200,6 +201,7 @@ private:
   bool eos_ {false};
   bool segment_done_ {false}; // why eos_ is set
   bool starved_ {false};
+  bool starved_in_vain_ {false};
   bool feeder_waiting_ {false};
   bool drain_waiting_ {false};
   bool drain_refused_ {false};
