@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Impulse responses from files: a small pipeline, run to its end, and GstAudioConverter.
+// Impulse responses from files: a small pipeline, run to its end.
 #include "impulseloader.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cerrno>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string_view>
-#include <system_error>
 
 #include <gst/app/gstappsink.h>
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
 
+#include "filecheck.hpp"
 #include "glue/buffermap.hpp"
 
 namespace mt::convreverb {
@@ -32,48 +25,6 @@ constexpr int kPatienceSeconds = 10; // without anything new from the pipeline
 [[noreturn]] void fail (const std::string &path, const std::string &reason)
 {
   throw LoadError ("Impulse response '" + path + "' cannot be used: " + reason + ".");
-}
-
-/// A RIFF file that was cut says in its head how long it was; wavparse plays what is left.
-void check_riff_length (std::ifstream &file, const std::string &path, std::uintmax_t size)
-{
-  std::array<unsigned char, 12> head {};
-  file.read (reinterpret_cast<char *> (head.data ()), head.size ());
-  if (!file || std::memcmp (head.data (), "RIFF", 4) != 0 ||
-      std::memcmp (head.data () + 8, "WAVE", 4) != 0)
-    return;
-  const std::uint32_t told =
-      head[4] | head[5] << 8 | head[6] << 16 | static_cast<std::uint32_t> (head[7]) << 24;
-  if (told >= 0x7fffff00u) // written to a pipe: length unknown
-    return;
-  if (std::uintmax_t {told} + 8 > size + 1) // the pad byte of an odd chunk is often left out
-    fail (path,
-        "it is cut short, its header tells of " + std::to_string (told + 8ull) +
-            " bytes and it has " + std::to_string (size));
-}
-
-/// What the file system can say, in plainer words than a source element's.
-void check_file (const std::string &path)
-{
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::file_status status = fs::status (path, error);
-  if (!fs::exists (status))
-    fail (path,
-        error && error != std::errc::no_such_file_or_directory ? error.message ()
-                                                               : "there is no such file");
-  if (fs::is_directory (status))
-    fail (path, "it is a folder");
-  if (!fs::is_regular_file (status))
-    fail (path, "it is not a regular file");
-  errno = 0;
-  std::ifstream file (path, std::ios::binary);
-  if (!file)
-    fail (path, errno ? std::generic_category ().message (errno) : "it cannot be opened");
-  const std::uintmax_t size = fs::file_size (path, error);
-  if (!error && size == 0)
-    fail (path, "it is empty");
-  check_riff_length (file, path, size);
 }
 
 struct Unref {
@@ -302,7 +253,8 @@ std::string run (GstElement *pipeline, const Collector &collector)
 
 LoadedImpulse load_impulse (const std::string &path)
 {
-  check_file (path);
+  if (const std::string fault = find_file_fault (path); !fault.empty ())
+    fail (path, fault);
 
   // Stops the pipeline before anything goes that its threads use.
   struct Stop {
@@ -346,60 +298,6 @@ LoadedImpulse load_impulse (const std::string &path)
   if (!reason.empty ())
     fail (path, reason);
   return std::move (collector.result);
-}
-
-dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz)
-{
-  if (loaded.rate_hz == to_hz)
-    return loaded.impulse;
-  const std::size_t channels = loaded.impulse.channels;
-  std::vector<GstAudioChannelPosition> positions (64, GST_AUDIO_CHANNEL_POSITION_NONE);
-  GstAudioInfo in, out;
-  gst_audio_info_set_format (
-      &in, GST_AUDIO_FORMAT_F32, loaded.rate_hz, static_cast<gint> (channels), positions.data ());
-  gst_audio_info_set_format (
-      &out, GST_AUDIO_FORMAT_F32, to_hz, static_cast<gint> (channels), positions.data ());
-  GstStructure *const options =
-      gst_structure_new ("options", GST_AUDIO_CONVERTER_OPT_RESAMPLER_METHOD,
-          GST_TYPE_AUDIO_RESAMPLER_METHOD, GST_AUDIO_RESAMPLER_METHOD_KAISER, nullptr);
-  gst_audio_resampler_options_set_quality (GST_AUDIO_RESAMPLER_METHOD_KAISER,
-      GST_AUDIO_RESAMPLER_QUALITY_MAX, loaded.rate_hz, to_hz, options);
-  struct Free {
-    void operator() (GstAudioConverter *converter) const noexcept
-    {
-      gst_audio_converter_free (converter);
-    }
-  };
-  const std::unique_ptr<GstAudioConverter, Free> converter {
-      gst_audio_converter_new (GST_AUDIO_CONVERTER_FLAG_NONE, &in, &out, options)};
-  if (!converter)
-    throw LoadError ("No converter from " + std::to_string (loaded.rate_hz) + " to " +
-        std::to_string (to_hz) + " Hz for " + std::to_string (channels) +
-        " channels of the impulse response.");
-
-  // The converter starts with half of its filter full of zeros, so that its first frame out stands
-  // for the first frame in; the zeros after the end push out what is then still inside.
-  // Some more, because the number of frames that come out is rounded down.
-  std::vector<float> padded = loaded.impulse.samples;
-  const std::size_t delay = gst_audio_converter_get_max_latency (converter.get ());
-  const std::size_t more = delay + 2 + static_cast<std::size_t> (2 * loaded.rate_hz / to_hz);
-  padded.resize (padded.size () + more * channels, 0.0f);
-  const gsize in_frames = padded.size () / channels;
-  const gsize out_frames = gst_audio_converter_get_out_frames (converter.get (), in_frames);
-  dsp::Impulse result {std::vector<float> (out_frames * channels), channels};
-  gpointer from[] = {padded.data ()};
-  gpointer to[] = {result.samples.data ()};
-  if (!gst_audio_converter_samples (
-          converter.get (), GST_AUDIO_CONVERTER_FLAG_NONE, from, in_frames, to, out_frames))
-    throw LoadError ("The impulse response cannot be resampled from " +
-        std::to_string (loaded.rate_hz) + " to " + std::to_string (to_hz) + " Hz.");
-  const double ratio = static_cast<double> (to_hz) / loaded.rate_hz;
-  const auto frames =
-      static_cast<std::size_t> (std::ceil (static_cast<double> (loaded.impulse.frames ()) * ratio));
-  result.samples.resize (std::max<std::size_t> (std::min (frames, out_frames), 1) * channels);
-  for (float &x : result.samples)
-    x = static_cast<float> (static_cast<double> (x) / ratio);
-  return result;
 }
 
 } // namespace mt::convreverb

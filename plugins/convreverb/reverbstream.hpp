@@ -14,6 +14,7 @@
 
 #include "dsp/convolver.hpp"
 #include "dsp/impulse.hpp"
+#include "gainramp.hpp"
 
 namespace mt::convreverb {
 
@@ -21,28 +22,6 @@ namespace mt::convreverb {
 struct Gains {
   std::atomic<double> dry;
   std::atomic<double> wet;
-};
-
-/// A gain on its way to where it was last sent, over at least kRampSeconds, however short buffers
-/// are.
-class GainRamp {
-public:
-  static constexpr double kRampSeconds = 0.01;
-
-  void jump (double value) noexcept
-  {
-    now_ = target_ = value;
-    left_ = 0;
-  }
-  /// The range over the next `frames` frames.
-  dsp::GainRange advance (double target, std::size_t frames, double rate_hz) noexcept;
-  /// The range that ends at `target` with the buffer.
-  dsp::GainRange follow (double target) noexcept;
-
-private:
-  double now_ {0.0};
-  double target_ {0.0};
-  std::size_t left_ {0}; // frames of the ramp
 };
 
 /// One stream of one format. Everything belongs to the streaming thread (or to whoever holds the
