@@ -386,7 +386,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_CAPS: {
     GstCaps *caps = nullptr;
     gst_event_parse_caps (event, &caps);
-    ok = accept_caps (state, parent, track, caps);
+    ok = accept_caps (state, pad, parent, caps);
     break;
   }
   case GST_EVENT_SEGMENT:

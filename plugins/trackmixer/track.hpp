@@ -122,6 +122,8 @@ struct Track {
   GstAudioInfo feeder_info {};    // feeder: of the audio that comes in
   GstCaps *feeder_caps {nullptr}; // feeder: the last ones
   bool format_pending {false};    // feeder: they have to be queued before the next audio
+  int rate_asked_hz {0};          // feeder: has this rate, and upstream was asked for the mix's
+  bool rate_warned {false};       // feeder: and did not mend it
   bool left_out {false};          // feeder: see leave_out() in trackinput.cpp
   bool segment_done {false};      // feeder: nothing more comes before the next segment
   bool lost_warned {false};       // feeder: of this episode of buffers that can't be used

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "track.hpp"
+#include "gsttrackmixerpad.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 #define GST_CAT_DEFAULT gst_track_mixer_debug
@@ -179,6 +179,29 @@ void warn_of_lost (GstObject *parent, Track &track, const std::string &why)
           track.name.c_str ()));
 }
 
+void warn_of_rate (GstObject *parent, const Track &track, int rate_hz, int mix_rate_hz)
+{
+  GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+      ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
+       "'audioconvert ! audioresample' before %s.",
+          track.name.c_str (), rate_hz, mix_rate_hz, track.name.c_str ()),
+      ("Where a queue lies between a resampler and the mixer, fix the rate with caps behind the "
+       "mixer too."));
+}
+
+/// Asks upstream for the rate of the mix. Two resamplers that start at once both find it open, and
+/// the second one's choice then comes too late. False: nothing there can give another rate.
+bool ask_for_rate (GstPad *pad, int rate_hz)
+{
+  gst_pad_push_event (pad, gst_event_new_reconfigure ());
+  GstCaps *wanted = gst_caps_new_simple ("audio/x-raw", "rate", G_TYPE_INT, rate_hz, nullptr);
+  GstCaps *possible = gst_pad_peer_query_caps (pad, wanted);
+  const bool can = !gst_caps_is_empty (possible);
+  gst_caps_unref (possible);
+  gst_caps_unref (wanted);
+  return can;
+}
+
 } // namespace
 
 void accept_stream_start (Track &track)
@@ -188,8 +211,9 @@ void accept_stream_start (Track &track)
     track.timeline.expect_discontinuity ();
 }
 
-bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps)
+bool accept_caps (Element &state, GstPad *pad, GstObject *parent, GstCaps *caps)
 {
+  Track &track = track_of (pad);
   GstAudioInfo info;
   if (!gst_audio_info_from_caps (&info, caps)) {
     GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
@@ -205,14 +229,17 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
     return false;
   }
   if (!state.mixer.offer_format (track, info)) {
-    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-        ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
-         "'audioconvert ! audioresample' before %s.",
-            track.name.c_str (), GST_AUDIO_INFO_RATE (&info), state.mixer.rate_hz (),
-            track.name.c_str ()),
-        ("Where several resamplers start at once, fix the rate with caps behind the mixer too."));
+    if (std::exchange (track.rate_asked_hz, info.rate) == info.rate)
+      return false; // GStreamer offers them again with every event: it has been said
+    // Taken for now, where that may help: a resampler looks for the event before its next buffer,
+    // and then sends other caps.
+    if (ask_for_rate (pad, state.mixer.rate_hz ()))
+      return true;
+    warn_of_rate (parent, track, info.rate, state.mixer.rate_hz ());
     return false;
   }
+  track.rate_asked_hz = 0;
+  track.rate_warned = false;
   track.feeder_info = info;
   track.rate_hz.store (GST_AUDIO_INFO_RATE (&info));
   gst_caps_replace (&track.feeder_caps, caps);
@@ -267,6 +294,12 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
 
 GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, GstBuffer *buffer)
 {
+  if (track.rate_asked_hz != 0) {
+    gst_buffer_unref (buffer);
+    if (!std::exchange (track.rate_warned, true))
+      warn_of_rate (parent, track, track.rate_asked_hz, state.mixer.rate_hz ());
+    return GST_FLOW_NOT_NEGOTIATED;
+  }
   if (!track.left_out && !can_be_mixed (track)) {
     GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
         ("Track %s is left out: a buffer came before %s.", track.name.c_str (),

@@ -11,7 +11,7 @@ namespace mt::trackmixer {
 
 void accept_stream_start (Track &track);
 /// False: the track can't have these caps.
-bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps);
+bool accept_caps (Element &state, GstPad *pad, GstObject *parent, GstCaps *caps);
 void accept_segment (GstObject *parent, Track &track, GstEvent *event);
 void accept_gap (Element &state, Track &track, GstEvent *event);
 /// Takes the buffer.
