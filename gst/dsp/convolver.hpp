@@ -65,7 +65,7 @@ public:
   static constexpr std::size_t kMaxChannels = 64;
   static constexpr std::size_t kMinBlockFrames = 16;
   static constexpr std::size_t kMaxBlockFrames = 65536;
-  static constexpr std::size_t kMaxImpulseFrames = std::size_t {1} << 26;
+  static constexpr std::size_t kMaxImpulseFrames = kMaxImpulseSamples;
 
   /// `ir` has 1 channel, then used for every channel of the stream, or as many as the stream.
   /// Throws std::invalid_argument, which says the value and the limit, or std::bad_alloc.

@@ -173,6 +173,18 @@ double broadband_decay_s (const BandMatrix &energy, const Bands &decay_s)
   return -60.0 * (w * wtt - wt * wt) / (w * wtl - wt * wl);
 }
 
+/// RT60 of each band. The whole band shall decay as asked, so the bands are scaled until it does.
+Bands band_decays_s (const RoomModel &model, const RoomSettings &settings, double rate_hz)
+{
+  const double asked = settings.decay_time_s > 0.0 ? settings.decay_time_s : model.decay_s;
+  const double damping = std::clamp (settings.damping, 0.0, 1.0);
+  Bands decay_s {1.0 + 0.2 * damping, 1.0, 1.0 - 0.5 * damping};
+  const double whole = broadband_decay_s (band_energies (model, rate_hz), decay_s);
+  for (double &band_s : decay_s)
+    band_s *= std::clamp (asked, 0.05, 20.0) / whole;
+  return decay_s;
+}
+
 /// Adds the sparse early reflections of one channel to its excitation.
 void add_reflections (std::vector<double> &excitation, const RoomModel &model, double rate_hz,
     double late_energy, std::uint64_t seed, std::size_t channel)
@@ -260,32 +272,32 @@ double default_decay_time_s (Room room) noexcept
   return model_of (room).decay_s;
 }
 
-Impulse synthesize_room (
-    Room room, const RoomSettings &settings, double rate_hz, std::size_t channels)
+std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz)
 {
   const RoomModel model = model_of (room);
-  const double asked = settings.decay_time_s > 0.0 ? settings.decay_time_s : model.decay_s;
-  const double damping = std::clamp (settings.damping, 0.0, 1.0);
-
-  // The whole band shall decay as asked, so the bands are scaled until it does.
-  Bands decay_s {1.0 + 0.2 * damping, 1.0, 1.0 - 0.5 * damping};
-  const double whole = broadband_decay_s (band_energies (model, rate_hz), decay_s);
-  Bands step {};
-  for (std::size_t b = 0; b < kBands; ++b) {
-    decay_s[b] *= std::clamp (asked, 0.05, 20.0) / whole;
-    step[b] = portable_exp (-3.0 * kLn10 / (decay_s[b] * rate_hz));
-  }
+  const Bands decay_s = band_decays_s (model, settings, rate_hz);
   const double longest_s = *std::max_element (decay_s.begin (), decay_s.end ());
   const double start_s = (model.pre_delay_ms + model.build_up_ms) * 1e-3;
   const auto frames = static_cast<std::size_t> (
       std::min (start_s + longest_s * kDecayDb / 60.0, kMaxImpulseSeconds) * rate_hz);
+  return std::max<std::size_t> (frames, 1);
+}
+
+Impulse synthesize_room (
+    Room room, const RoomSettings &settings, double rate_hz, std::size_t channels)
+{
+  const RoomModel model = model_of (room);
+  const Bands decay_s = band_decays_s (model, settings, rate_hz);
+  Bands step {};
+  for (std::size_t b = 0; b < kBands; ++b)
+    step[b] = portable_exp (-3.0 * kLn10 / (decay_s[b] * rate_hz));
   const auto first = static_cast<std::size_t> (model.pre_delay_ms * 1e-3 * rate_hz);
   const double build_up_frames = std::max (model.build_up_ms * 1e-3 * rate_hz, 1.0);
   // Uniform noise has a variance of 1/3; its energy while it decays is that times a time constant.
   const double late_energy = decay_s[1] * rate_hz / (6.0 * kLn10) / 3.0;
   const std::uint64_t seed = 0x6d756c7469000000u + (static_cast<std::uint64_t> (room) << 16);
 
-  Impulse ir {std::vector<float> (std::max<std::size_t> (frames, 1) * channels), channels};
+  Impulse ir {std::vector<float> (room_frames (room, settings, rate_hz) * channels), channels};
   std::vector<double> excitation (ir.frames ());
   for (std::size_t c = 0; c < channels; ++c) {
     Noise noise {seed + 0x8000 + c};

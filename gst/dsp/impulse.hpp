@@ -11,6 +11,9 @@ namespace mt::dsp {
 
 inline constexpr std::size_t kMaxImpulseChannels = 64;
 inline constexpr double kMaxImpulseSeconds = 60.0;
+/// Frames x channels of the stream: 0.5 GiB for the response, four times as much for the convolver.
+/// 64 channels at 192 kHz have room for 10.9 s, stereo at 1.1 MHz for 60 s.
+inline constexpr std::size_t kMaxImpulseSamples = std::size_t {1} << 27;
 
 /// An impulse response: frames × channels, interleaved, at the stream's rate, linear amplitude.
 struct Impulse {
@@ -46,6 +49,9 @@ struct RoomSettings {
 
 /// Seconds in which the sound of `room` falls by 60 dB when nothing else is asked for.
 double default_decay_time_s (Room room) noexcept;
+
+/// How long synthesize_room() makes it, without making it. At least 1.
+std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz);
 
 /// Makes the reverberation of a room that never was, without the direct sound: sparse early
 /// reflections that turn into noise, which decays exponentially in three bands.

@@ -39,9 +39,16 @@ std::string find_file_fault (const std::string &path)
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::file_status status = fs::status (path, error);
-  if (!fs::exists (status))
-    return error && error != std::errc::no_such_file_or_directory ? error.message ()
-                                                                  : "there is no such file";
+  if (!fs::exists (status)) {
+    if (error && error != std::errc::no_such_file_or_directory)
+      return error.message ();
+    if (path.starts_with ("file:"))
+      return "there is no such file; a path is wanted, not a URI";
+    if (path.starts_with ("~"))
+      return "there is no such file; only a shell knows what '~' is, write the path out";
+    const fs::path folder = fs::path (path).is_relative () ? fs::current_path (error) : fs::path {};
+    return "there is no such file" + (folder.empty () ? "" : " in '" + folder.string () + "'");
+  }
   if (fs::is_directory (status))
     return "it is a folder";
   if (!fs::is_regular_file (status))
@@ -49,7 +56,8 @@ std::string find_file_fault (const std::string &path)
   errno = 0;
   std::ifstream file (path, std::ios::binary);
   if (!file)
-    return errno ? std::generic_category ().message (errno) : "it cannot be opened";
+    return "it cannot be opened" +
+        (errno ? ": " + std::generic_category ().message (errno) : std::string {});
   const std::uintmax_t size = fs::file_size (path, error);
   if (!error && size == 0)
     return "it is empty";

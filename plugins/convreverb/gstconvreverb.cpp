@@ -21,6 +21,7 @@
 #include "gstconvreverb.hpp"
 
 #include <exception>
+#include <new>
 #include <string>
 
 #include "element.hpp"
@@ -74,6 +75,23 @@ static GstStateChangeReturn gst_conv_reverb_change_state (
   return result;
 }
 
+/// Before anything of that size is allocated. Throws LoadError.
+static void check_size (std::size_t frames, const GstAudioInfo &info)
+{
+  const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info));
+  if (frames <= dsp::kMaxImpulseSamples / channels)
+    return;
+  const int rate_hz = GST_AUDIO_INFO_RATE (&info);
+  char seconds[32];
+  g_snprintf (seconds, sizeof seconds, "%.3g", static_cast<double> (frames) / rate_hz);
+  throw convreverb::LoadError (std::string ("The impulse response is too large: ") + seconds +
+      " s at " + std::to_string (rate_hz) + " Hz for " + std::to_string (channels) +
+      " channels are " + std::to_string (frames * channels) + " samples, the limit is " +
+      std::to_string (dsp::kMaxImpulseSamples) +
+      ". Put audioresample or audioconvert in front of convreverb, for a lower rate or fewer "
+      "channels, or use a shorter response.");
+}
+
 /// The impulse response at the stream's rate, ready to be convolved with. Throws LoadError.
 static dsp::Impulse make_impulse (
     const Element &element, const convreverb::Settings &settings, const GstAudioInfo &info)
@@ -90,10 +108,13 @@ static dsp::Impulse make_impulse (
           "stream. Convert the stream to " +
           std::to_string (given) + " channels in front of convreverb, or the file to 1 or " +
           std::to_string (channels) + ".");
+    const std::size_t frames = element.loaded->impulse.frames ();
+    check_size (gst_util_uint64_scale_int_ceil (frames, rate_hz, element.loaded->rate_hz), info);
     impulse = convreverb::resample_impulse (*element.loaded, rate_hz);
   } else {
-    impulse = dsp::synthesize_room (
-        settings.room, {settings.decay_time_s, settings.damping}, rate_hz, channels);
+    const dsp::RoomSettings room {settings.decay_time_s, settings.damping};
+    check_size (dsp::room_frames (settings.room, room, rate_hz), info);
+    impulse = dsp::synthesize_room (settings.room, room, rate_hz, channels);
   }
   dsp::trim (impulse, settings.ir_trim_db);
   dsp::normalize (impulse, settings.normalize);
@@ -117,6 +138,12 @@ static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInf
     return TRUE;
   } catch (const convreverb::LoadError &error) {
     GST_ELEMENT_ERROR (filter, LIBRARY, SETTINGS, ("%s", error.what ()), (nullptr));
+  } catch (const std::bad_alloc &) {
+    GST_ELEMENT_ERROR (filter, RESOURCE, NO_SPACE_LEFT,
+        ("There is not enough memory for the impulse response at %d Hz and %d channels. Use a "
+         "shorter one, a lower rate or fewer channels.",
+            GST_AUDIO_INFO_RATE (info), GST_AUDIO_INFO_CHANNELS (info)),
+        (nullptr));
   } catch (const std::exception &error) {
     GST_ELEMENT_ERROR (filter, RESOURCE, NO_SPACE_LEFT,
         ("The impulse response cannot be prepared."), ("%s", error.what ()));

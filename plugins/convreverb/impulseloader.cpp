@@ -86,6 +86,11 @@ bool Collector::take (GstSample *sample)
     fault = "it is longer than 60 seconds";
     return false;
   }
+  if (result.impulse.samples.size () > dsp::kMaxImpulseSamples) {
+    fault = "it has more than " + std::to_string (dsp::kMaxImpulseSamples) +
+        " samples (frames × channels)";
+    return false;
+  }
   return true;
 }
 
@@ -181,18 +186,45 @@ GstElement *add (GstElement *pipeline, const char *factory, const std::string &p
   return element;
 }
 
-/// The reason in an error message.
+/// The reason in an error message, in words for somebody who has chosen a file.
 std::string reason_of (GstMessage *message)
 {
-  GError *error = nullptr;
-  gst_message_parse_error (message, &error, nullptr);
+  GError *failure = nullptr;
+  gst_message_parse_error (message, &failure, nullptr);
+  const std::unique_ptr<GError, decltype (&g_error_free)> error {failure, g_error_free};
+  const auto is = [&] (GQuark domain, gint code) {
+    return g_error_matches (error.get (), domain, code) != FALSE;
+  };
   // decodebin says so also when there are only streams that nobody asked for.
-  const bool nothing = g_error_matches (error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN);
-  std::string text = nothing ? "there is no audio in it that GStreamer can decode" : error->message;
-  g_error_free (error);
+  if (is (GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN))
+    return "there is no audio in it that GStreamer can decode";
+  if (is (GST_STREAM_ERROR, GST_STREAM_ERROR_TYPE_NOT_FOUND))
+    return "it is not an audio file, or not of a kind that GStreamer knows";
+  if (is (GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE)) // of text alone
+    return "it is a text file, not an audio file";
+  std::string text = error->message;
   while (!text.empty () && (text.back () == '.' || text.back () == '\n'))
     text.pop_back ();
+  if (is (GST_STREAM_ERROR, GST_STREAM_ERROR_DEMUX) ||
+      is (GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE))
+    return "it is damaged or cut short (" + text + ")";
   return text;
+}
+
+/// What a message of type missing-plugin means for somebody who has chosen a file.
+std::string missing_of (const GstStructure *what)
+{
+  const char *const name = gst_structure_get_string (what, "name");
+  const GValue *const detail = gst_structure_get_value (what, "detail");
+  if (detail && GST_VALUE_HOLDS_CAPS (detail)) {
+    const GstCaps *const caps = gst_value_get_caps (detail);
+    const std::string_view type = gst_structure_get_name (gst_caps_get_structure (caps, 0));
+    if (!type.starts_with ("audio/") && !type.starts_with ("video/") &&
+        !type.starts_with ("application/x-") && type != "application/ogg")
+      return "it is not an audio file, its type is " + std::string (type);
+  }
+  return std::string ("GStreamer has no plug-in for it (") + (name ? name : "unknown") +
+      "); install one, or convert the file to WAV or FLAC";
 }
 
 /// A decoder plays what is left of a file that was cut; the head tells how long it should have
@@ -235,9 +267,8 @@ std::string run (GstElement *pipeline, const Collector &collector)
       return missing.empty () ? reason_of (message.get ()) : missing;
     case GST_MESSAGE_ELEMENT: {
       const GstStructure *const what = gst_message_get_structure (message.get ());
-      const char *const name = gst_structure_get_string (what, "name");
       if (gst_structure_has_name (what, "missing-plugin"))
-        missing = std::string ("GStreamer has no plug-in for it: ") + (name ? name : "unknown");
+        missing = missing_of (what);
       break;
     }
     case GST_MESSAGE_APPLICATION: // the collector has a fault, or there is nothing to collect

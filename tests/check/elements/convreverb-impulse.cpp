@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <string>
 
 #include <unistd.h>
 
@@ -73,6 +74,61 @@ GST_START_TEST (test_file_at_another_rate)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_any_rate)
+{
+  const Folder folder;
+  // 0.1 s, 20 dB down at its end.
+  Random random {67};
+  const std::string path =
+      folder.write ("ir.wav", wav (decaying (random, 4410, 1, 20.0), 1, 44100));
+  for (const int rate :
+      {8000, 11025, 12000, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000}) {
+    Samples x (static_cast<std::size_t> (rate / 100), 0.0f);
+    x[0] = 1.0f;
+    Reverb file (1, rate, RAW_IR (path), "dry", 0.0, "wet", 1.0);
+    file.push_all (x, x.size ());
+    file.end ();
+    fail_unless_equals_uint64 (
+        file.stat ("ir-frames"), gst_util_uint64_scale_int_ceil (4410, rate, 44100));
+    fail_unless (std::any_of (
+        file.out.begin (), file.out.end (), [] (float y) { return std::fabs (y) > 1e-3f; }));
+
+    Reverb room (1, rate, "preset-room", 0, "decay-time", 0.2, "dry", 0.0, "wet", 1.0);
+    room.push_all (x, x.size ());
+    room.end ();
+    const double got = t30 (room.out, rate);
+    fail_unless (std::fabs (got - 0.2) < 0.03, "%d Hz: %g s", rate, got);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_too_many_samples)
+{
+  // Refused before anything of that size is allocated, and once.
+  const Folder folder;
+  const std::string path = folder.write ("ir.wav", wav (Samples (48000, 0.5f), 1));
+  const Samples x (64 * 480, 0.1f);
+  for (const char *const location : {path.c_str (), static_cast<const char *> (nullptr)}) {
+    Reverb reverb (2, 2147483647, "ir-location", location);
+    for (int i = 0; i < 3; ++i)
+      fail_unless (reverb.push (x.data (), 480) != GST_FLOW_OK);
+    const std::string text = reverb.message (GST_MESSAGE_ERROR);
+    for (const char *const part : {"2147483647 Hz", "2 channels", "limit is 134217728",
+             location ? "are 4294967294 samples" : "samples", "audioresample"})
+      fail_unless (text.find (part) != std::string::npos, "'%s' in '%s'", part, text.c_str ());
+    fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0);
+    reverb.set_format (2, kRate);
+    fail_unless_equals_int (reverb.push (x.data (), 480), GST_FLOW_OK); // this fits
+  }
+  // 60 s of 64 channels at 48 kHz.
+  const std::string minute = folder.write ("60.wav", wav (Samples (8000 * 60, 0.5f), 1, 8000));
+  Reverb reverb (64, kRate, "ir-location", minute.c_str ());
+  fail_unless (reverb.push (x.data (), 480) != GST_FLOW_OK);
+  fail_unless (
+      reverb.message (GST_MESSAGE_ERROR).find ("are 184320000 samples") != std::string::npos);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_trim_and_normalize)
 {
   const Folder folder;
@@ -134,6 +190,33 @@ GST_START_TEST (test_files_that_cannot_be_used)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_files_of_another_kind)
+{
+  const Folder folder;
+  assert_error (folder.write ("page.wav", "<html><body>404 not found</body></html>"),
+      "not an audio file, its type is text/html");
+  assert_error (folder.write ("zip.wav", "PK\3\4" + std::string (200, '\0')), "application/zip");
+  assert_error ("file://" + folder.file ("none.wav"), "a path is wanted, not a URI");
+  assert_error ("~/none-of-this-name.wav", "only a shell knows");
+  assert_error ("none-of-this-name.wav", std::filesystem::current_path ().c_str ());
+  const std::string film = folder.file ("film.mkv");
+  GstElement *const pipeline = gst_parse_launch (
+      ("videotestsrc num-buffers=3 ! video/x-raw,width=16,height=16 ! matroskamux ! "
+       "filesink location=" +
+          film)
+          .c_str (),
+      nullptr);
+  fail_unless (pipeline != nullptr);
+  GstBus *const bus = gst_element_get_bus (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  gst_message_unref (gst_bus_timed_pop_filtered (bus, GST_CLOCK_TIME_NONE, GST_MESSAGE_EOS));
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (bus);
+  gst_object_unref (pipeline);
+  assert_error (film, "no audio in it");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_file_without_permission)
 {
   const Folder folder;
@@ -158,14 +241,9 @@ GST_START_TEST (test_channels_that_do_not_fit)
   const Samples x (960, 0.1f);
   for (int i = 0; i < 3; ++i)
     fail_unless (reverb.push (x.data (), 480) != GST_FLOW_OK);
-  GstMessage *const message = gst_bus_pop_filtered (reverb.bus, GST_MESSAGE_ERROR);
-  fail_unless (message != nullptr);
-  GError *error = nullptr;
-  gst_message_parse_error (message, &error, nullptr);
-  fail_unless (strstr (error->message, path.c_str ()) != nullptr);
-  fail_unless (strstr (error->message, "has 3 channels and the stream has 2") != nullptr);
-  g_error_free (error);
-  gst_message_unref (message);
+  const std::string text = reverb.message (GST_MESSAGE_ERROR);
+  fail_unless (text.find (path) != std::string::npos);
+  fail_unless (text.find ("has 3 channels and the stream has 2") != std::string::npos);
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0); // once
   reverb.set_format (3, kRate);
   reverb.push_all (Samples (960 * 3, 0.1f), 480); // this fits
@@ -213,9 +291,12 @@ static Suite *convreverb_impulse_suite ()
   TCase *const impulse = add_group (suite, "impulse");
   tcase_add_test (impulse, test_rooms_without_a_file);
   tcase_add_test (impulse, test_file_at_another_rate);
+  tcase_add_test (impulse, test_any_rate);
+  tcase_add_test (impulse, test_too_many_samples);
   tcase_add_test (impulse, test_trim_and_normalize);
   TCase *const faults = add_group (suite, "faults");
   tcase_add_test (faults, test_files_that_cannot_be_used);
+  tcase_add_test (faults, test_files_of_another_kind);
   tcase_add_test (faults, test_file_without_permission);
   tcase_add_test (faults, test_channels_that_do_not_fit);
   tcase_add_test (faults, test_bad_samples_in_the_stream);
