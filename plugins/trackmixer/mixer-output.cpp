@@ -374,6 +374,7 @@ void Mixer::produce ()
       track->queue.notify_drain ();
   if (flow != GST_FLOW_OK)
     stop_with (flow);
+  report_late ();
 }
 
 /// What is queued when every track has ended lies before the end of the mix: it came too late.
@@ -387,9 +388,11 @@ void Mixer::count_leftovers ()
     mix.forget (mix.flushed);
     mix.unmap ();
     for (auto &item : mix.held) {
-      if (item.occupies_time ())
+      if (item.occupies_time ()) {
         bump (mix.frames_late, static_cast<std::uint64_t> (item.frames));
-      else if (item.kind == QueueItem::Kind::format && negotiated_)
+        mix.late_untold += static_cast<std::uint64_t> (item.frames);
+        late_untold_ = true;
+      } else if (item.kind == QueueItem::Kind::format && negotiated_)
         adopt_format (*track, GST_CAPS (item.object));
       else if (item.kind == QueueItem::Kind::event)
         pending_events_.push_back (GST_EVENT (std::exchange (item.object, nullptr)));
@@ -397,6 +400,7 @@ void Mixer::count_leftovers ()
     }
     mix.held.clear ();
   }
+  report_late ();
 }
 
 void Mixer::push_pending_events ()
@@ -514,6 +518,10 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
     if (item.start < at) {
       const Frames late = std::min (item.frames, at - item.start);
       bump (track.mix.frames_late, static_cast<std::uint64_t> (late));
+      if (item.start < begin) { // and not only an overlap with its own audio
+        track.mix.late_untold += static_cast<std::uint64_t> (std::min (late, begin - item.start));
+        late_untold_ = true;
+      }
       consume (track, item, late);
     }
     if (item.frames > 0 && item.start < end) {
@@ -608,19 +616,23 @@ void Mixer::adopt_format (Track &track, GstCaps *caps)
     mix.unconvertible = !mix.converter;
   }
   if (mix.unconvertible)
-    report_unconvertible (track);
+    report_unconvertible (track, caps);
 }
 
-void Mixer::report_unconvertible (Track &track)
+void Mixer::report_unconvertible (Track &track, GstCaps *caps)
 {
   GstAudioInfo mix_info = mix_info_;
   GstCaps *to = gst_audio_info_to_caps (&mix_info);
-  gchar *text = gst_caps_to_string (to);
   GST_ELEMENT_WARNING (element_, STREAM, FORMAT,
-      ("Track %s is left out: its format can't be converted to the mix's.", track.name.c_str ()),
-      ("%s with %d channels to %s", track.mix.format.finfo ? track.mix.format.finfo->name : "?",
-          track.mix.format.channels, text));
-  g_free (text);
+      ("Track %s is left out: its %d channels%s can't be converted to the mix's %d%s.",
+          track.name.c_str (), track.mix.format.channels,
+          GST_AUDIO_INFO_IS_UNPOSITIONED (&track.mix.format) ? " without positions" : "",
+          mix_info.channels,
+          GST_AUDIO_INFO_IS_UNPOSITIONED (&mix_info) ? " without positions" : ""),
+      ("%" GST_PTR_FORMAT " to %" GST_PTR_FORMAT ". Nothing says where channels without positions "
+                                                 "belong. Fix a channel-mask with caps behind "
+       "the mixer, or put 'audioconvert mix-matrix=...' before %s.",
+          caps, to, track.name.c_str ()));
   gst_caps_unref (to);
 }
 

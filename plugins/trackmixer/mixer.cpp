@@ -20,6 +20,8 @@ constexpr std::chrono::milliseconds kGapIdle {500};
 constexpr std::chrono::milliseconds kHoldInterval {5};
 /// How long the start waits for tracks that are on their way.
 constexpr std::chrono::seconds kLongestHold {10};
+/// How much of the mix without late audio ends an episode of it.
+constexpr GstClockTime kLateEpisode = 10 * GST_SECOND;
 
 /// The shorter of two waits; zero is one without end.
 std::chrono::milliseconds shorter_wait (
@@ -150,6 +152,8 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
     track->mix.forget (track->mix.held);
     track->mix.gain.forget ();
     track->mix.warned = false;
+    track->mix.late_untold = 0;
+    track->mix.last_late = INT64_MIN / 2;
     track->queue.set_flow (GST_FLOW_OK);
   }
   shared.readiness.flag_recheck ();
@@ -428,6 +432,34 @@ void Mixer::starve_missing (bool in_vain)
          " bytes. Its data that come after their time are dropped and counted. Set max-total-bytes "
          "higher if the file keeps its tracks that far apart.",
             GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
+  }
+}
+
+/// Once for an episode, which ends when the mix has gone on for kLateEpisode without any.
+void Mixer::report_late ()
+{
+  if (!std::exchange (late_untold_, false))
+    return;
+  for (const auto &track : snapshot_) {
+    auto &mix = track->mix;
+    const auto frames = std::exchange (mix.late_untold, 0);
+    if (frames == 0)
+      continue;
+    const Frames since = position_ - std::exchange (mix.last_late, position_);
+    if (since < frame_at (kLateEpisode, rate_hz ()))
+      continue;
+    const auto ahead =
+        static_cast<GstClockTime> (settings.max_size_time.load (std::memory_order_relaxed));
+    GST_ELEMENT_WARNING (element_, STREAM, FAILED,
+        ("Track %s came too late: %" G_GUINT64_FORMAT
+         " frames, for a time that the mix had passed, are left out.",
+            track->name.c_str (), frames),
+        ("The mix is at %" GST_TIME_FORMAT ". What follows is counted in late-frames, and told of "
+         "again after 10 s without any. If the file keeps its tracks that far apart, raise "
+         "max-total-bytes (%" G_GUINT64_FORMAT ") or max-size-time (%" GST_TIME_FORMAT
+         "); if a pad is added while playing, start its audio further ahead or put a queue before "
+         "it.",
+            GST_TIME_ARGS (position ()), shared.max_total_bytes.load (), GST_TIME_ARGS (ahead)));
   }
 }
 

@@ -117,6 +117,7 @@ private:
   bool starved_in_vain ();
   std::chrono::milliseconds believe_gaps_in_idle ();
   void starve_missing (bool in_vain);
+  void report_late ();
   bool plan_chunk ();
   [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
 
@@ -145,7 +146,7 @@ private:
   [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
   [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
   void adopt_format (Track &track, GstCaps *caps);
-  void report_unconvertible (Track &track);
+  void report_unconvertible (Track &track, GstCaps *caps);
   static void consume (Track &track, QueueItem &item, Frames frames) noexcept;
 
   GstElement *const element_;
@@ -193,6 +194,7 @@ private:
   bool planned_ {false};
   bool started_ {false};
   bool finished_ {false};
+  bool late_untold_ {false};       // a track has some
   bool segment_done_sent_ {false}; // and not EOS: after it another segment can follow
   bool discont_ {true};
 

@@ -93,7 +93,9 @@ struct MixInput {
   TrackGain gain;
   GstPad *automated {nullptr}; // during a chunk: a reference to the pad, if it has control bindings
   bool unconvertible {false};
-  bool warned {false}; // of this episode of starving
+  bool warned {false};              // of this episode of starving
+  std::uint64_t late_untold {0};    // frames that came after their time, not yet reported
+  Frames last_late {INT64_MIN / 2}; // where the mix was then
   std::uint64_t received_before_wait {0};
 
   // Written by the mix task alone, read by anybody.

@@ -37,6 +37,14 @@ struct GoodAndBad {
     });
     fail_unless (bed.sink.wait_for_eos (), "the mix does not end");
     good.join ();
+    take_messages ();
+    check_accounts (good);
+    check_accounts (bad);
+    return bed.sink.samples ();
+  }
+
+  void take_messages ()
+  {
     while (GstMessage *message = gst_bus_pop_filtered (
                bed.bus, static_cast<GstMessageType> (GST_MESSAGE_ERROR | GST_MESSAGE_WARNING))) {
       fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR, "one track ends all");
@@ -48,9 +56,6 @@ struct GoodAndBad {
       g_free (details);
       gst_message_unref (message);
     }
-    check_accounts (good);
-    check_accounts (bad);
-    return bed.sink.samples ();
   }
 
   MixerBed bed;
@@ -295,6 +300,79 @@ GST_START_TEST (test_a_meta_that_lies_is_not_believed)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_positions_into_a_mix_without_any)
+{
+  MixerBed bed;
+  Feeder six {bed, {kRate, 6, GST_AUDIO_FORMAT_F32, false}};
+  Feeder stereo {bed, {kRate, 2, GST_AUDIO_FORMAT_S16}};
+  bed.play ();
+  stereo.begin ();
+  stereo.push (noise (2000, 2), 0);
+  stereo.end ();
+  const Samples track = noise (6 * 3000, 1);
+  six.begin ();
+  six.push (track, 0);
+  six.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), track);
+  const auto text = bed.message (GST_MESSAGE_WARNING);
+  for (const char *part : {static_cast<const char *> (GST_PAD_NAME (stereo.sink)),
+           "format=(string)S16LE", "channels=(int)2", "channels=(int)6",
+           "channel-mask=(bitmask)0x0000000000000000", "Fix a channel-mask"})
+    fail_unless (contains (text, part), "no %s in %s", part, text.c_str ());
+  fail_unless_equals_uint64 (stereo.count ("dropped-frames"), 1000);
+  check_accounts (stereo);
+}
+GST_END_TEST;
+
+// --- late
+
+GST_START_TEST (test_late_audio_is_told_once_an_episode)
+{
+  GoodAndBad mix;
+  const Samples second (kRate, 0.0f);
+  mix.good.begin ();
+  mix.bad.begin ();
+  std::int64_t at = 0;
+  const auto both = [&] (int seconds) {
+    for (int n = 0; n < seconds; ++n, at += kRate)
+      for (auto *feeder : {&mix.good, &mix.bad})
+        fail_unless_equals_int (feeder->push (second, at, GST_BUFFER_FLAG_DISCONT), GST_FLOW_OK);
+    GstQuery *query = gst_query_new_drain (); // the mix has passed it
+    fail_unless (gst_pad_peer_query (mix.good.src, query));
+    gst_query_unref (query);
+  };
+  const auto late = [&] (std::int64_t frame) {
+    fail_unless_equals_int (
+        mix.bad.push (std::span {second}.first (1000), frame, GST_BUFFER_FLAG_DISCONT),
+        GST_FLOW_OK);
+  };
+  both (1);
+  late (4800);
+  late (9600); // told together
+  both (2);
+  late (0); // the same episode
+  both (9);
+  late (kRate); // 9 s later
+  both (12);
+  late (kRate); // 12 s later
+  both (1);
+  for (auto *feeder : {&mix.good, &mix.bad})
+    feeder->end ();
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  mix.take_messages ();
+  fail_unless_equals_uint64 (mix.bad.count ("late-frames"), 5000);
+  fail_unless_equals_int (mix.warnings.size (), 2);
+  for (const std::string &text : mix.warnings)
+    for (const char *part :
+        {static_cast<const char *> (GST_PAD_NAME (mix.bad.sink)), "max-total-bytes (268435456)"})
+      fail_unless (contains (text, part), "no %s in %s", part, text.c_str ());
+  fail_unless (contains (mix.warnings[0], " 2000 frames"), "%s", mix.warnings[0].c_str ());
+  fail_unless (contains (mix.warnings[1], " 1000 frames"), "%s", mix.warnings[1].c_str ());
+  check_accounts (mix.bad);
+}
+GST_END_TEST;
+
 // --- rates
 
 GST_START_TEST (test_a_resampler_that_chose_too_early_chooses_again)
@@ -466,6 +544,10 @@ static Suite *trackmixer_faults_suite ()
   tcase_add_test (contents, test_a_track_of_bad_buffers_only_hangs_nobody);
   tcase_add_loop_test (contents, test_a_meta_that_lies_is_not_believed, 0, 11);
   suite_add_tcase (suite, contents);
+  tcase_add_test (contents, test_positions_into_a_mix_without_any);
+  TCase *late = tcase_create ("late");
+  tcase_add_test (late, test_late_audio_is_told_once_an_episode);
+  suite_add_tcase (suite, late);
   TCase *rates = tcase_create ("rates");
   tcase_add_test (rates, test_a_resampler_that_chose_too_early_chooses_again);
   tcase_add_test (rates, test_a_resampler_that_does_not_is_refused);
