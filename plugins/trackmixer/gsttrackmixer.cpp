@@ -199,6 +199,7 @@ void release_pad (GstElement *element, GstPad *pad) noexcept
   const auto &track = *GST_TRACK_MIXER_PAD (pad)->track;
   state_of (element).mixer.remove_track (track);
   track->queue.clear (); // someone may keep the pad, but what it holds counts no more
+  track_released (state_of (element));
   gst_child_proxy_child_removed (GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
   gst_element_remove_pad (element, pad);
 }

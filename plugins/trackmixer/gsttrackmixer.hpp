@@ -34,9 +34,10 @@ struct Element {
   std::mutex flush; // guards what follows; never held while an event is sent
   bool src_active {false};
   bool src_flushing {false};
-  std::uint32_t seek_seqnum {0}; // of the last seek that came through the source pad
-  GstSegment seek_segment {};    // the one that follows from it
-  GstSegment segment {};         // that downstream has
+  std::uint32_t flush_seqnum {0}; // of the flush that is downstream, or the last one
+  std::uint32_t seek_seqnum {0};  // of the last seek that came through the source pad
+  GstSegment seek_segment {};     // the one that follows from it
+  GstSegment segment {};          // that downstream has
 };
 
 } // namespace mt::trackmixer
@@ -60,6 +61,8 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
 gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;
 gboolean sink_activate_mode (
     GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active) noexcept;
+/// A track has gone that a flush may have waited for.
+void track_released (Element &state);
 gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
 gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;
 gboolean src_activate_mode (

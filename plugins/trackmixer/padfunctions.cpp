@@ -43,6 +43,7 @@ void forward_flush_start (Element &state, std::uint32_t seqnum)
     if (seqnum != state.seek_seqnum && !all_flushed (state, seqnum, [] (Track &) { return true; }))
       return;
     state.src_flushing = true;
+    state.flush_seqnum = seqnum;
   }
   state.mixer.interrupt ();
   GstEvent *event = gst_event_new_flush_start ();
@@ -457,6 +458,16 @@ gboolean sink_activate_mode (GstPad *pad, GstObject *, GstPadMode mode, gboolean
   Track &track = track_of (pad);
   track.queue.set_flushing (!active);
   return TRUE;
+}
+
+void track_released (Element &state)
+{
+  std::uint32_t seqnum = 0;
+  {
+    const std::lock_guard lock {state.flush};
+    seqnum = state.flush_seqnum;
+  }
+  forward_flush_stop (state, seqnum); // if it was the last one that a flush had to leave
 }
 
 gboolean src_activate_mode (

@@ -43,6 +43,7 @@ void TrackGain::aim (
     return;
   if (!known_ || ramp == 0 || channels_ != sides.channels) {
     set_target (loudness, sides);
+    begin_ = at; // the last line may lie far ahead, before a flush
     length_ = 0;
     known_ = true;
     followed_ = false;

@@ -194,6 +194,24 @@ GST_START_TEST (test_many_seeks_in_a_row)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_seek_to_before_the_last_change_of_volume)
+{
+  TwoSources mix;
+  g_object_set (mix.a.feeder.sink, "volume", 0.25, nullptr);
+  mix.bed.sink.close ();
+  mix.start ();
+  mix.bed.sink.let_through (50);
+  fail_unless (mix.bed.sink.wait_for_chunks (50));
+  g_object_set (mix.a.feeder.sink, "volume", 1.0, nullptr); // a ramp
+  mix.bed.sink.let_through (3);
+  fail_unless (mix.bed.sink.wait_for_chunks (53));
+  fail_unless (send_upstream (mix.bed, seek_event (100)));
+  mix.bed.sink.open ();
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  check_equal (mix.bed.sink.samples (), mix.from (100));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_seek_after_the_end)
 {
   TwoSources mix;
@@ -452,6 +470,36 @@ GST_START_TEST (test_flush_of_all_tracks_goes_downstream_once)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_flush_ends_without_a_track_that_is_released)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  bed.play ();
+  a.begin ();
+  b.begin ();
+  const guint32 seqnum = gst_util_seqnum_next ();
+  GstEvent *flush = gst_event_new_flush_start ();
+  gst_event_set_seqnum (flush, seqnum);
+  for (auto *feeder : {&a, &b})
+    gst_pad_push_event (feeder->src, gst_event_ref (flush));
+  gst_event_unref (flush);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_START), 1);
+  flush = gst_event_new_flush_stop (TRUE);
+  gst_event_set_seqnum (flush, seqnum);
+  gst_pad_push_event (a.src, flush);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 0);
+  gst_element_release_request_pad (bed.element, b.sink);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+  const Samples after = noise (5000, 3);
+  a.begin_segment ();
+  fail_unless_equals_int (a.push (after, 0), GST_FLOW_OK);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), after);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_what_downstream_answers_reaches_the_feeders)
 {
   for (const GstFlowReturn answer : {GST_FLOW_EOS, GST_FLOW_ERROR, GST_FLOW_NOT_NEGOTIATED,
@@ -690,6 +738,7 @@ static Suite *trackmixer_flow_suite ()
   TCase *seeks = tcase_create ("seeks");
   tcase_add_test (seeks, test_seek_plays_the_same_as_straight_on_from_the_target);
   tcase_add_test (seeks, test_many_seeks_in_a_row);
+  tcase_add_test (seeks, test_a_seek_to_before_the_last_change_of_volume);
   tcase_add_test (seeks, test_seek_after_the_end);
   tcase_add_test (seeks, test_seek_to_where_the_mix_is);
   tcase_add_test (seeks, test_seek_from_the_end);
@@ -703,6 +752,7 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (flushes, test_caps_that_wait_in_the_queue_survive_a_flush);
   tcase_add_test (flushes, test_caps_that_came_while_downstream_was_at_its_end);
   tcase_add_test (flushes, test_flush_of_all_tracks_goes_downstream_once);
+  tcase_add_test (flushes, test_a_flush_ends_without_a_track_that_is_released);
   suite_add_tcase (suite, flushes);
   TCase *flow = tcase_create ("flow");
   tcase_add_test (flow, test_what_downstream_answers_reaches_the_feeders);
