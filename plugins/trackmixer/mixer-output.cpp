@@ -195,12 +195,13 @@ bool Mixer::negotiate ()
     sides_ = sides_of (mix_info_);
     for (const auto &track : snapshot_)
       track->mix.gain.forget ();
-    for (const auto &track : snapshot_) // their converters lead to the old format
-      if (GstAudioInfo format = track->mix.format; format.finfo) {
-        GstCaps *in = gst_audio_info_to_caps (&format);
-        adopt_format (*track, in);
-        gst_caps_unref (in);
-      }
+    for (const auto &track : snapshot_) { // their converters lead to the old format
+      auto &mix = track->mix;
+      if (mix.format.info.finfo)
+        mix.format = prepare_format (*track, mix.format.info);
+      for (TrackFormat &format : mix.prepared)
+        format = prepare_format (*track, format.info);
+    }
     gst_pad_push_event (src_, gst_event_new_caps (caps));
   }
   push_segment ();
@@ -318,13 +319,14 @@ void Mixer::produce ()
 
   const auto since = monotonic_ns ();
   shared.chunks_begun.fetch_add (1);
+  collect (begin, end, next_end);
   bool audible = false;
   {
     const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
     if (map && out_converter_) {
       const std::span<float> sum {mix_memory_.data (), samples};
       std::fill (sum.begin (), sum.end (), 0.0f);
-      audible = mix_tracks (sum, begin, end, next_end);
+      audible = mix_tracks (sum, begin, end);
       bump (clipped_samples_, dsp::count_clipped (sum));
       gpointer in[] {sum.data ()};
       gpointer out[] {map.as<std::uint8_t> ().data ()};
@@ -333,9 +335,10 @@ void Mixer::produce ()
     } else if (map) {
       const auto sum = map.as<float> ().first (samples);
       std::fill (sum.begin (), sum.end (), 0.0f);
-      audible = mix_tracks (sum, begin, end, next_end);
+      audible = mix_tracks (sum, begin, end);
     }
   }
+  let_go ();
   const auto mixed = monotonic_ns ();
   chunk_time_.add (mixed - since);
 
@@ -392,8 +395,9 @@ void Mixer::count_leftovers ()
         bump (mix.frames_late, static_cast<std::uint64_t> (item.frames));
         mix.late_untold += static_cast<std::uint64_t> (item.frames);
         late_untold_ = true;
-      } else if (item.kind == QueueItem::Kind::format && negotiated_)
-        adopt_format (*track, GST_CAPS (item.object));
+      } else if (GstAudioInfo info; item.kind == QueueItem::Kind::format && negotiated_ &&
+                 gst_audio_info_from_caps (&info, GST_CAPS (item.object)))
+        mix.format = prepare_format (*track, info);
       else if (item.kind == QueueItem::Kind::event)
         pending_events_.push_back (GST_EVENT (std::exchange (item.object, nullptr)));
       item.drop ();
@@ -473,24 +477,52 @@ void Mixer::refuse (GstFlowReturn flow)
   gst_pad_pause_task (src_);
 }
 
-/// The one pass over all tracks. Returns whether anything but silence went into `acc`.
-bool Mixer::mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end)
+/// Takes what the chunk needs of every track. All that locks, allocates or reports is done here,
+/// before the chunk is mapped.
+void Mixer::collect (Frames begin, Frames end, Frames next_end)
 {
-  bool audible = false;
   aim_gains (begin);
   for (const auto &track : snapshot_) {
-    if (track->queue.take (end, next_end, track->mix.held, track->mix.flushed))
+    auto &mix = track->mix;
+    std::size_t known = mix.held.size ();
+    if (track->queue.take (end, next_end, mix.held, mix.flushed))
       to_wake_.push_back (track.get ());
-    if (!track->mix.flushed.empty ())
-      track->mix.forget (track->mix.flushed);
+    if (!mix.flushed.empty ()) {
+      mix.forget (mix.flushed);
+      known = 0;
+    }
+    for (; known < mix.held.size (); ++known) {
+      const QueueItem &item = mix.held[known];
+      GstAudioInfo info;
+      if (item.kind != QueueItem::Kind::format ||
+          !gst_audio_info_from_caps (&info, GST_CAPS (item.object)))
+        continue; // the feeder has read those caps too
+      mix.prepared.push_back (prepare_format (*track, info));
+      mix.retired.reserve (mix.prepared.size ());
+    }
+  }
+}
+
+/// Returns whether anything but silence went into `acc`, which lies in mapped memory.
+bool Mixer::mix_tracks (std::span<float> acc, Frames begin, Frames end)
+{
+  bool audible = false;
+  for (const auto &track : snapshot_)
     audible = mix_track (*track, acc, begin, end) || audible;
+  return audible;
+}
+
+/// Gives up what was needed for the chunk only, once it is unmapped.
+void Mixer::let_go () noexcept
+{
+  for (const auto &track : snapshot_) {
     gst_clear_object (&track->mix.automated);
+    track->mix.retired.clear ();
   }
   // All at once and last: a feeder that wakes takes the processor from this thread.
   for (auto *track : to_wake_)
     track->queue.notify ();
   to_wake_.clear ();
-  return audible;
 }
 
 /// Adds what the track holds for the frames from `begin` to `end`; holes stay silence.
@@ -505,7 +537,10 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
   for (; used < held.size (); ++used) {
     QueueItem &item = held[used];
     if (item.kind == QueueItem::Kind::format) {
-      adopt_format (track, GST_CAPS (item.object));
+      if (auto &mix = track.mix; !mix.prepared.empty ()) {
+        mix.retired.push_back (std::exchange (mix.format, std::move (mix.prepared.front ())));
+        mix.prepared.erase (mix.prepared.begin ());
+      }
       item.drop ();
       continue;
     }
@@ -556,7 +591,7 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<float> acc, Fram
   auto *buffer = GST_BUFFER (item.object);
   const auto count = static_cast<std::size_t> (frames);
   const std::size_t samples = count * static_cast<std::size_t> (mix_info_.channels);
-  if (mix.unconvertible) {
+  if (mix.format.unconvertible) {
     bump (mix.frames_dropped, count);
     return false;
   }
@@ -566,25 +601,26 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<float> acc, Fram
     return false;
   }
   if (!mix.mapped) {
-    if (!gst_audio_buffer_map (&mix.map, &mix.format, buffer, GST_MAP_READ)) {
+    if (!gst_audio_buffer_map (&mix.map, &mix.format.info, buffer, GST_MAP_READ)) {
       bump (mix.frames_dropped, count);
       return false;
     }
     mix.mapped = buffer;
   }
-  const auto bpf = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&mix.format));
+  const auto bpf = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&mix.format.info));
   const auto used = item.bytes / bpf - static_cast<std::size_t> (item.frames);
-  const bool in_planes = GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
-  const auto step = in_planes ? bpf / static_cast<std::size_t> (mix.format.channels) : bpf;
+  const bool in_planes =
+      GST_AUDIO_INFO_LAYOUT (&mix.format.info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;
+  const auto step = in_planes ? bpf / static_cast<std::size_t> (mix.format.info.channels) : bpf;
   gpointer in[kMaxPositions];
   const auto planes = static_cast<std::size_t> (GST_AUDIO_BUFFER_N_PLANES (&mix.map));
   for (std::size_t i = 0; i < planes; ++i)
     in[i] = static_cast<guint8 *> (GST_AUDIO_BUFFER_PLANE_DATA (&mix.map, i)) + used * step;
   auto *data = static_cast<const float *> (in[0]);
-  if (mix.converter) {
+  if (mix.format.converter) {
     gpointer out[] {convert_memory_.data ()};
     gst_audio_converter_samples (
-        mix.converter, GST_AUDIO_CONVERTER_FLAG_NONE, in, count, out, count);
+        mix.format.converter.get (), GST_AUDIO_CONVERTER_FLAG_NONE, in, count, out, count);
     data = convert_memory_.data ();
   }
   if (mix.automated)
@@ -601,38 +637,39 @@ void Mixer::consume (Track &track, QueueItem &item, Frames frames) noexcept
   item.frames -= frames;
 }
 
-/// From here on the track's audio has these caps.
-void Mixer::adopt_format (Track &track, GstCaps *caps)
+TrackFormat Mixer::prepare_format (const Track &track, const GstAudioInfo &info)
 {
-  auto &mix = track.mix;
-  if (mix.converter)
-    gst_audio_converter_free (mix.converter);
-  mix.converter = nullptr;
-  mix.unconvertible = !gst_audio_info_from_caps (&mix.format, caps) ||
-      (GST_AUDIO_INFO_LAYOUT (&mix.format) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
-          mix.format.channels > kMaxChannels);
-  if (!mix.unconvertible && !same_samples (mix.format, mix_info_)) {
-    mix.converter = make_converter (mix.format, mix_info_);
-    mix.unconvertible = !mix.converter;
+  TrackFormat format;
+  format.info = info;
+  format.unconvertible = GST_AUDIO_INFO_LAYOUT (&info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
+      info.channels > kMaxChannels;
+  if (!format.unconvertible && !same_samples (info, mix_info_)) {
+    format.converter.reset (make_converter (info, mix_info_));
+    format.unconvertible = !format.converter;
   }
-  if (mix.unconvertible)
-    report_unconvertible (track, caps);
+  if (format.unconvertible)
+    report_unconvertible (track, info);
+  return format;
 }
 
-void Mixer::report_unconvertible (Track &track, GstCaps *caps)
+void Mixer::report_unconvertible (const Track &track, const GstAudioInfo &info)
 {
-  GstAudioInfo mix_info = mix_info_;
-  GstCaps *to = gst_audio_info_to_caps (&mix_info);
+  GstAudioInfo from_info = info;
+  GstAudioInfo to_info = mix_info_;
+  GstCaps *from = gst_audio_info_to_caps (&from_info);
+  GstCaps *to = gst_audio_info_to_caps (&to_info);
+  const auto without = [] (const GstAudioInfo &i) {
+    return GST_AUDIO_INFO_IS_UNPOSITIONED (&i) ? " without positions" : "";
+  };
   GST_ELEMENT_WARNING (element_, STREAM, FORMAT,
       ("Track %s is left out: its %d channels%s can't be converted to the mix's %d%s.",
-          track.name.c_str (), track.mix.format.channels,
-          GST_AUDIO_INFO_IS_UNPOSITIONED (&track.mix.format) ? " without positions" : "",
-          mix_info.channels,
-          GST_AUDIO_INFO_IS_UNPOSITIONED (&mix_info) ? " without positions" : ""),
+          track.name.c_str (), info.channels, without (info), mix_info_.channels,
+          without (mix_info_)),
       ("%" GST_PTR_FORMAT " to %" GST_PTR_FORMAT ". Nothing says where channels without positions "
                                                  "belong. Fix a channel-mask with caps behind "
        "the mixer, or put 'audioconvert mix-matrix=...' before %s.",
-          caps, to, track.name.c_str ()));
+          from, to, track.name.c_str ()));
+  gst_caps_unref (from);
   gst_caps_unref (to);
 }
 

@@ -137,7 +137,9 @@ private:
   void push_end (GstEvent *event);
   void stop_with (GstFlowReturn flow);
   void refuse (GstFlowReturn flow);
-  bool mix_tracks (std::span<float> acc, Frames begin, Frames end, Frames next_end);
+  void collect (Frames begin, Frames end, Frames next_end);
+  bool mix_tracks (std::span<float> acc, Frames begin, Frames end);
+  void let_go () noexcept;
   bool mix_track (Track &track, std::span<float> acc, Frames begin, Frames end);
   bool mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames);
   void aim_gains (Frames begin) noexcept;
@@ -145,8 +147,8 @@ private:
       Track &track, std::span<float> acc, std::span<const float> in, Frames at) noexcept;
   [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
   [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
-  void adopt_format (Track &track, GstCaps *caps);
-  void report_unconvertible (Track &track, GstCaps *caps);
+  [[nodiscard]] TrackFormat prepare_format (const Track &track, const GstAudioInfo &info);
+  void report_unconvertible (const Track &track, const GstAudioInfo &info);
   static void consume (Track &track, QueueItem &item, Frames frames) noexcept;
 
   GstElement *const element_;

@@ -64,13 +64,12 @@ MixInput::~MixInput ()
   unmap ();
   for (auto &item : held)
     item.drop ();
-  if (converter)
-    gst_audio_converter_free (converter);
 }
 
 void MixInput::forget (std::vector<QueueItem> &items) noexcept
 {
   unmap ();
+  prepared.clear ();
   for (auto &item : items) {
     if (item.occupies_time ())
       bump (frames_dropped, static_cast<std::uint64_t> (item.frames));

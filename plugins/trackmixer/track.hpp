@@ -77,6 +77,16 @@ inline void bump (std::atomic<std::uint64_t> &counter, std::uint64_t by) noexcep
   counter.store (counter.load (std::memory_order_relaxed) + by, std::memory_order_relaxed);
 }
 
+/// A format of a track's audio, and what makes the mix's out of it.
+struct TrackFormat {
+  struct Free {
+    void operator() (GstAudioConverter *c) const noexcept { gst_audio_converter_free (c); }
+  };
+  GstAudioInfo info {};                               // finfo is null until the first caps
+  std::unique_ptr<GstAudioConverter, Free> converter; // none: the samples are mixed as they are
+  bool unconvertible {false};
+};
+
 /// What the mix task keeps of a track between two chunks. Mix task only, but for the counts.
 struct MixInput {
   ~MixInput ();
@@ -88,12 +98,12 @@ struct MixInput {
   std::vector<QueueItem> held;    // taken from the queue, the first may be half used
   GstBuffer *mapped {nullptr};    // the buffer of `map`; owned by `held`
   GstAudioBuffer map {};
-  GstAudioInfo format {};                 // of the audio in `held`
-  GstAudioConverter *converter {nullptr}; // none: the samples are mixed as they are
+  TrackFormat format;                // of the audio at the front of `held`
+  std::vector<TrackFormat> prepared; // of the format items in `held`, in their order
+  std::vector<TrackFormat> retired;  // to be freed once the chunk is unmapped
   TrackGain gain;
   GstPad *automated {nullptr}; // during a chunk: a reference to the pad, if it has control bindings
-  bool unconvertible {false};
-  bool warned {false};              // of this episode of starving
+  bool warned {false};         // of this episode of starving
   std::uint64_t late_untold {0};    // frames that came after their time, not yet reported
   Frames last_late {INT64_MIN / 2}; // where the mix was then
   std::uint64_t received_before_wait {0};
@@ -133,9 +143,11 @@ struct Track {
   std::atomic<int> rate_hz {0};   // of feeder_info
   MixInput mix;
 
-  // Under the element's control lock.
+  // Under the mixer's control lock.
   GstAudioInfo latest_info {}; // finfo is null until the first caps
   GstPad *pad {nullptr};
+
+  // Under the element's flush lock.
   std::uint32_t flush_seqnum {0}; // of the flush in progress
   bool flush_stopped {false};
   std::uint32_t unseekable_seqnum {0}; // this seek failed on this pad
