@@ -1,52 +1,44 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Plays a multitrack file through trackmixer and convreverb, or renders it to a FLAC or WAV file.
 #include "player.hpp"
+#include "program.hpp"
 
 #include <glib-unix.h>
 
 #include <algorithm>
 #include <clocale>
-#include <memory>
-#include <string>
+#include <set>
 #include <utility>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace {
 
-using mt::player::Failure;
-using mt::player::Options;
-using mt::player::Player;
+using namespace mt::player;
+using mt::program::format;
 
-constexpr int kExitFailed = 1, kExitUsage = 2, kExitNoSoundCard = 3, kExitInterrupted = 130;
+constexpr int kExitFailed = 1, kExitNoSoundCard = 3, kExitInterrupted = 130;
 
 std::string clock_text (GstClockTime time)
 {
-  const auto seconds = static_cast<unsigned> (time / GST_SECOND);
-  gchar *text = g_strdup_printf ("%u:%02u", seconds / 60, seconds % 60);
-  std::string out = text;
-  g_free (text);
-  return out;
+  const auto seconds = static_cast<unsigned> ((time + GST_SECOND / 2) / GST_SECOND);
+  return format ("%u:%02u", seconds / 60, seconds % 60);
 }
 
-/// The numbers of the mixer's `stats` that people look at.
-struct Stats {
-  double out_ksps {0.0}, buf_min {0.0}, buf_mean {0.0};
-  guint64 starved_chunks {0}, growths {0}, late_frames {0}, dropped_frames {0}, clipped_samples {0};
-
-  explicit Stats (const Player &player)
-  {
-    GstStructure *stats = player.mixer_stats ();
-    if (!stats)
-      return;
-    gst_structure_get (stats, "out-ksps", G_TYPE_DOUBLE, &out_ksps, "buf-min", G_TYPE_DOUBLE,
-        &buf_min, "buf-mean", G_TYPE_DOUBLE, &buf_mean, "starved-chunks", G_TYPE_UINT64,
-        &starved_chunks, "growths", G_TYPE_UINT64, &growths, "late-frames", G_TYPE_UINT64,
-        &late_frames, "dropped-frames", G_TYPE_UINT64, &dropped_frames, "clipped-samples",
-        G_TYPE_UINT64, &clipped_samples, nullptr);
-    gst_structure_free (stats);
-  }
-};
+/// The stream that this element decodes or parses; empty if it does neither.
+std::string decoded_by (GstObject *object)
+{
+  if (!GST_IS_ELEMENT (object))
+    return {};
+  GstElement *element = GST_ELEMENT (object);
+  const gchar *klass = gst_element_get_metadata (element, GST_ELEMENT_METADATA_KLASS);
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (element, "sink");
+  if (!pad || !(g_strrstr (klass, "Decoder/Audio") || g_strrstr (klass, "Parser/Audio")))
+    return {};
+  g_autofree gchar *id = gst_pad_get_stream_id (pad);
+  return id ? id : "";
+}
 
 /// One run of the program, driven by the main loop.
 class Session {
@@ -55,29 +47,29 @@ public:
       : options_ {options}, player_ {player}, terminal_ {isatty (STDOUT_FILENO) == 1}
   {}
 
+  /// Returns the exit status.
   int run ()
   {
-    loop_ = g_main_loop_new (nullptr, FALSE);
-    GstBus *bus = gst_element_get_bus (player_.pipeline ());
+    g_autoptr (GMainLoop) loop = g_main_loop_new (nullptr, FALSE);
+    loop_ = loop;
+    g_autoptr (GstBus) bus = gst_element_get_bus (player_.pipeline ());
     gst_bus_add_watch (bus, on_message, this);
-    const guint tick = g_timeout_add_seconds (1, on_tick, this);
-    guint signals[] {
+    const guint sources[] {g_timeout_add_seconds (1, on_tick, this),
         g_unix_signal_add (SIGINT, on_signal, this), g_unix_signal_add (SIGTERM, on_signal, this)};
-    started_us_ = g_get_monotonic_time ();
-    // On failure the bus says why.
-    gst_element_set_state (player_.pipeline (), GST_STATE_PLAYING);
-    g_main_loop_run (loop_);
-    const double seconds = static_cast<double> (g_get_monotonic_time () - started_us_) / 1e6;
-    // From here on a signal ends the program at once.
-    for (guint id : signals)
+    const gint64 started_us = g_get_monotonic_time ();
+    gst_element_set_state (player_.pipeline (), GST_STATE_PLAYING); // on failure the bus says why
+    g_main_loop_run (loop);
+    for (guint id : sources) // from here on a signal ends the program at once
       g_source_remove (id);
-    g_source_remove (tick);
-    report (seconds);
     gst_bus_remove_watch (bus);
-    gst_object_unref (bus);
-    g_main_loop_unref (loop_);
+    if (exit_code_ != kExitFailed && broken_.stream_id.empty ())
+      report (static_cast<double> (g_get_monotonic_time () - started_us) / 1e6);
     return exit_code_;
   }
+
+  /// The track that kept the pipeline from starting, so that it can start without it. Has no stream
+  /// ID if none did.
+  const Track &broken () const { return broken_; }
 
 private:
   void end_line ()
@@ -92,74 +84,137 @@ private:
     g_printerr ("Warning: %s\n", text.c_str ());
   }
 
-  void warn_undecodable ()
-  {
-    for (const std::string &track : player_.take_undecodable ())
-      warn ("\"" + options_.input + "\": no decoder for " + track + "; the mix goes on without it");
-  }
-
   void fail (const std::string &text)
   {
-    if (exit_code_ == kExitFailed)
+    if (std::exchange (exit_code_, kExitFailed) == kExitFailed)
       return; // one fault makes several messages; the first names the cause
+    warn_left_out ();
     end_line ();
-    warn_undecodable ();
     g_printerr ("multitrack-play: %s\n", text.c_str ());
-    exit_code_ = kExitFailed;
     g_main_loop_quit (loop_);
+  }
+
+  /// For texts: the file, and the track if it has a name.
+  std::string name_of (const std::string &stream_id) const
+  {
+    const std::vector<Track> tracks = player_.tracks ();
+    for (std::size_t i = 0; i < tracks.size (); ++i)
+      if (tracks[i].stream_id == stream_id)
+        return tracks[i].title.empty ()
+            ? format ("\"%s\", track %zu", options_.input.c_str (), i + 1)
+            : format ("\"%s\", track \"%s\"", options_.input.c_str (), tracks[i].title.c_str ());
+    return format ("\"%s\"", options_.input.c_str ());
+  }
+
+  void warn_left_out ()
+  {
+    for (const Track &track : player_.tracks ())
+      if (!track.problem.empty () && told_.insert (track.stream_id).second)
+        warn (format ("%s is left out of the mix: %s", name_of (track.stream_id).c_str (),
+            track.problem.c_str ()));
   }
 
   void print_tracks ()
   {
-    if (tracks_printed_)
+    if (std::exchange (tracks_printed_, true))
       return;
-    tracks_printed_ = true;
-    warn_undecodable ();
-    for (const auto &track : player_.tracks ()) {
-      const std::string language =
-          track.language.empty () || track.language == "und" || track.language == "en"
-          ? ""
-          : " [" + track.language + "]";
-      g_print ("%3u  %-24s %s, %d Hz, %s%s\n", track.number,
+    warn_left_out ();
+    unsigned number = 0;
+    for (const Track &track : player_.tracks ()) {
+      if (!track.problem.empty ())
+        continue;
+      const std::string &language = track.language;
+      g_print ("%3u  %-24s %s, %d Hz, %s%s\n", ++number,
           track.title.empty () ? "(no title)" : track.title.c_str (),
           track.channels == 1       ? "mono"
               : track.channels == 2 ? "stereo"
-                                    : (std::to_string (track.channels) + " channels").c_str (),
-          track.rate_hz, track.codec.empty () ? "raw" : track.codec.c_str (), language.c_str ());
+                                    : format ("%d channels", track.channels).c_str (),
+          track.rate_hz, track.codec.empty () ? "raw" : track.codec.c_str (),
+          language.empty () || language == "und" || language == "en"
+              ? ""
+              : format (" [%s]", language.c_str ()).c_str ());
     }
+  }
+
+  GstClockTime position () const
+  {
+    // A sound card plays what the mixer made a while ago; a file sink counts in bytes.
+    GstElement *element = options_.render.empty () ? player_.pipeline () : player_.find ("mixer");
+    gint64 ns = 0;
+    gst_element_query_position (element, GST_FORMAT_TIME, &ns);
+    return static_cast<GstClockTime> (std::max<gint64> (ns, 0));
+  }
+
+  GstClockTime duration () const
+  {
+    gint64 ns = 0;
+    gst_element_query_duration (player_.find ("mixer"), GST_FORMAT_TIME, &ns);
+    return static_cast<GstClockTime> (std::max<gint64> (ns, 0));
   }
 
   void print_progress ()
   {
-    const Stats stats {player_};
-    const GstClockTime duration = player_.duration ();
-    const GstClockTime position =
-        duration ? std::min (player_.position (), duration) : player_.position ();
-    constexpr int kWidth = 30;
-    const int filled =
-        duration ? static_cast<int> (gst_util_uint64_scale_round (position, kWidth, duration)) : 0;
-    const std::string bar = std::string (filled, '=') + std::string (kWidth - filled, ' ');
-    g_print ("%s%s / %s [%s]  OUT %.1f k/s  BUF %.0f %% (least %.0f %%)%s",
-        terminal_ ? "\r\033[K" : "", clock_text (position).c_str (),
-        duration ? clock_text (duration).c_str () : "?", bar.c_str (), stats.out_ksps,
-        100.0 * stats.buf_mean, 100.0 * stats.buf_min, terminal_ ? "" : "\n");
+    g_autoptr (GstStructure) stats = nullptr;
+    g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
+    double out_ksps = 0.0, buf_min = 0.0, buf_mean = 0.0;
+    gst_structure_get (stats, "out-ksps", G_TYPE_DOUBLE, &out_ksps, "buf-min", G_TYPE_DOUBLE,
+        &buf_min, "buf-mean", G_TYPE_DOUBLE, &buf_mean, nullptr);
+    const GstClockTime length = duration ();
+    const GstClockTime now = length ? std::min (position (), length) : position ();
+    std::string line =
+        format ("%s / %s ", clock_text (now).c_str (), length ? clock_text (length).c_str () : "?");
+    const std::string figures = format (
+        " OUT %.1f k/s  BUF %.0f %% (least %.0f %%)", out_ksps, 100.0 * buf_mean, 100.0 * buf_min);
+    winsize window {};
+    ioctl (STDOUT_FILENO, TIOCGWINSZ, &window);
+    const int columns = terminal_ && window.ws_col ? window.ws_col : 80;
+    const int width =
+        std::min (30, columns - 3 - static_cast<int> (line.size () + figures.size ()));
+    if (width >= 5) {
+      const int filled =
+          length ? static_cast<int> (gst_util_uint64_scale_round (now, width, length)) : 0;
+      line += format (
+          "[%s%s]", std::string (filled, '=').c_str (), std::string (width - filled, ' ').c_str ());
+    }
+    line += figures;
+    if (terminal_) // a line that wraps could not be written over
+      g_print ("\r\033[K%.*s", std::max (columns - 1, 1), line.c_str ());
+    else
+      g_print ("%s\n", line.c_str ());
     line_open_ = terminal_;
   }
 
   void report (double seconds)
   {
-    if (exit_code_ == kExitFailed)
-      return;
-    const Stats stats {player_};
-    const double mixed = static_cast<double> (player_.position ()) / 1e9;
     print_tracks ();
     print_progress ();
     end_line ();
-    if (stats.starved_chunks || stats.growths || stats.late_frames || stats.dropped_frames)
+    g_autoptr (GstStructure) stats = nullptr;
+    g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
+    guint64 starved = 0, growths = 0, late = 0, dropped = 0;
+    gst_structure_get (stats, "starved-chunks", G_TYPE_UINT64, &starved, "growths", G_TYPE_UINT64,
+        &growths, "late-frames", G_TYPE_UINT64, &late, "dropped-frames", G_TYPE_UINT64, &dropped,
+        nullptr);
+    if (starved || growths || late || dropped)
       g_print ("Mixer: %" G_GUINT64_FORMAT " starved chunks, %" G_GUINT64_FORMAT
                " queue growths, %" G_GUINT64_FORMAT " late frames, %" G_GUINT64_FORMAT
                " dropped frames\n",
-          stats.starved_chunks, stats.growths, stats.late_frames, stats.dropped_frames);
+          starved, growths, late, dropped);
+    const GstClockTime end = position (), length = duration ();
+    if (!interrupted_ && end + GST_SECOND < length)
+      warn (format ("\"%s\" should last %s, but its sound ends at %s; it may be cut off",
+          options_.input.c_str (), clock_text (length).c_str (), clock_text (end).c_str ()));
+    if (const guint64 clipped = player_.clipped_samples ()) {
+      double dry = 0.0, wet = 0.0;
+      g_object_get (player_.find ("reverb"), "dry", &dry, "wet", &wet, nullptr);
+      const double fit = 0.99 / player_.peak (); // a little less for the rounding
+      warn (format ("%" G_GUINT64_FORMAT " samples are louder than full scale (peak %.2f) and %s; "
+                    "to make them fit: --dry %.3g --wet %.3g",
+          clipped, player_.peak (),
+          player_.find ("wav") ? "clip where the WAV file is played" : "were clipped", fit * dry,
+          fit * wet));
+    }
+    const double mixed = static_cast<double> (end) / 1e9;
     g_print ("%.1f s mixed in %.2f s: %.1f times real time\n", mixed, seconds,
         mixed / std::max (seconds, 1e-3));
   }
@@ -167,18 +222,19 @@ private:
   static gboolean on_message (GstBus *, GstMessage *message, gpointer self) noexcept
   {
     auto &session = *static_cast<Session *> (self);
-    GError *error = nullptr;
+    g_autoptr (GError) error = nullptr;
+    g_autofree gchar *debug = nullptr;
     switch (GST_MESSAGE_TYPE (message)) {
     case GST_MESSAGE_EOS:
       g_main_loop_quit (session.loop_);
       break;
     case GST_MESSAGE_ERROR:
-      gst_message_parse_error (message, &error, nullptr);
-      session.on_error (message, *error);
+      gst_message_parse_error (message, &error, &debug);
+      session.on_error (GST_MESSAGE_SRC (message), *error, debug ? debug : "");
       break;
     case GST_MESSAGE_WARNING:
       gst_message_parse_warning (message, &error, nullptr);
-      // A missing decoder is told by warn_undecodable(), with the track's name.
+      // A missing decoder is told by warn_left_out(), with the track's name.
       if (!g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
         session.warn (error->message);
       break;
@@ -188,42 +244,41 @@ private:
     default:
       break;
     }
-    g_clear_error (&error);
     return G_SOURCE_CONTINUE;
   }
 
-  void on_error (GstMessage *message, const GError &error)
+  void on_error (GstObject *source, const GError &error, const std::string &debug)
   {
-    const std::string file = "\"" + options_.input + "\"";
-    // What one decoder cannot take costs that track only: the decoder ends it and the others go on.
-    // If the file cannot be read on, the demuxer says so in an error of its own. While the pipeline
-    // still starts, though, GstBin gives up its change of state at any error, so that one is the
-    // end.
-    const std::string track = player_.decoded_by (GST_MESSAGE_SRC (message));
-    if (!track.empty () && tracks_printed_) {
-      warn (file + ", " + track + ": " + error.message + "; the mix goes on");
-      return;
-    }
-    if (!track.empty ()) {
-      fail (file + ", " + track + ": " + error.message);
-      return;
-    }
     // What the elements say is often about "the stream" only, so the file is named here.
-    if (g_str_has_prefix (GST_MESSAGE_SRC_NAME (message), "convreverb"))
+    const char *file = options_.input.c_str ();
+    const std::string id = decoded_by (source);
+    const bool started = player_.find ("mixer")->numsinkpads > 0;
+    if (!id.empty () && tracks_printed_) {
+      // What a decoder cannot take costs its track only. If the file cannot be read on, the demuxer
+      // says so in an error of its own.
+      warn (format ("%s: %s; the mix goes on", name_of (id).c_str (), error.message));
+    } else if (!id.empty ()) {
+      // A bin gives up its change of state at any error, so this start is lost.
+      broken_ = {.stream_id = id, .problem = error.message};
+      g_main_loop_quit (loop_);
+    } else if (g_str_equal (GST_OBJECT_NAME (source), "reverb")) {
       fail (error.message);
-    else if (!player_.tracks ().empty ())
-      fail (file + ": " + error.message);
-    else if (error.domain == GST_CORE_ERROR && error.code == GST_CORE_ERROR_MISSING_PLUGIN)
-      fail (file + " has no audio track that can be decoded");
-    else
-      fail (file + " has no audio track that can be played: " + error.message);
+    } else if (g_str_equal (GST_OBJECT_NAME (source), "file")) {
+      fail (format ("cannot write \"%s\": %s", options_.render.c_str (),
+          debug.substr (debug.rfind ('\n') + 1).c_str ()));
+    } else if (g_error_matches (&error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN)) {
+      fail (format ("\"%s\" has no audio track that can be decoded", file));
+    } else {
+      fail (format ("\"%s\"%s: %s", file, started ? "" : " has no audio track that can be played",
+          error.message));
+    }
   }
 
   static gboolean on_tick (gpointer self) noexcept
   {
     auto &session = *static_cast<Session *> (self);
     if (session.tracks_printed_) {
-      session.warn_undecodable ();
+      session.warn_left_out ();
       session.print_progress ();
     }
     return G_SOURCE_CONTINUE;
@@ -232,11 +287,12 @@ private:
   static gboolean on_signal (gpointer self) noexcept
   {
     auto &session = *static_cast<Session *> (self);
-    if (std::exchange (session.interrupted_, true)) {
+    session.end_line ();
+    // Before the first sound there is nothing to complete.
+    if (std::exchange (session.interrupted_, true) || !session.tracks_printed_) {
       session.player_.discard ();
       _exit (kExitInterrupted);
     }
-    session.end_line ();
     g_print ("Ending; the reverb rings out. Again to stop at once.\n");
     session.exit_code_ = session.options_.render.empty () ? 0 : kExitInterrupted;
     session.player_.finish ();
@@ -246,7 +302,8 @@ private:
   const Options &options_;
   Player &player_;
   GMainLoop *loop_ {nullptr};
-  gint64 started_us_ {0};
+  Track broken_;
+  std::set<std::string> told_; // stream IDs of the tracks whose problem has been told
   int exit_code_ {0};
   const bool terminal_;
   bool tracks_printed_ {false}, interrupted_ {false}, line_open_ {false};
@@ -254,35 +311,39 @@ private:
 
 int play (Options options, const std::string &fallback)
 {
-  auto player = std::make_unique<Player> (options);
-  if (player->no_sound_card ()) {
-    if (fallback.empty ()) {
-      g_printerr (
-          "multitrack-play: there is no sound card; --render OUT.flac makes a file instead\n");
-      return kExitNoSoundCard;
+  for (;;) {
+    Player player {options};
+    if (player.no_sound_card ()) {
+      if (fallback.empty ()) {
+        g_printerr (
+            "multitrack-play: there is no sound card; --render OUT.flac makes a file instead\n");
+        return kExitNoSoundCard;
+      }
+      g_print ("There is no sound card, so the mix goes to %s\n", fallback.c_str ());
+      options.render = fallback;
+      continue;
     }
-    g_print ("There is no sound card, so the mix goes to %s\n", fallback.c_str ());
-    options.render = fallback;
-    player = std::make_unique<Player> (options);
-  }
-  const int code = Session {options, *player}.run ();
-  if (code == kExitFailed || options.render.empty ())
+    Session session {options, player};
+    const int code = session.run ();
+    if (!session.broken ().stream_id.empty ()) {
+      options.left_out.push_back (session.broken ());
+      continue;
+    }
+    if (code != kExitFailed && !options.render.empty ()) {
+      player.commit ();
+      g_autofree gchar *path = g_canonicalize_filename (options.render.c_str (), nullptr);
+      g_print ("Written: %s\n", path);
+    }
     return code;
-  player->commit ();
-  gchar *path = g_canonicalize_filename (options.render.c_str (), nullptr);
-  g_print ("Written: %s\n", path);
-  g_free (path);
-  return code;
+  }
 }
 
-} // namespace
-
-int main (int argc, char **argv)
+int run (int argc, char **argv)
 {
-  setlocale (LC_ALL, "");
-  gchar **files = nullptr;
-  gchar *ir = nullptr, *render = nullptr, *room = nullptr, *sink = nullptr, *fallback = nullptr;
-  gchar *dry = nullptr, *wet = nullptr;
+  setlocale (LC_CTYPE, ""); // of file names; numbers keep their point
+  g_auto (GStrv) files = nullptr;
+  g_autofree gchar *ir = nullptr, *render = nullptr, *room = nullptr, *sink = nullptr,
+                   *fallback = nullptr, *dry = nullptr, *wet = nullptr;
   const GOptionEntry entries[] {
       {"render", 'r', 0, G_OPTION_ARG_FILENAME, &render, "Write the mix to a .flac or .wav file",
           "OUT"},
@@ -298,35 +359,21 @@ int main (int argc, char **argv)
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, nullptr, "FILE"},
       {},
   };
-  GOptionContext *context = g_option_context_new (nullptr);
-  g_option_context_set_summary (
-      context, "Mixes all audio tracks of FILE, puts a room on them and plays the result.");
-  g_option_context_set_description (context,
+  mt::program::parse_options (argc, argv, entries,
+      "Mixes all audio tracks of FILE, puts a room on them and plays the result.",
       "Ctrl-C ends with the reverb's tail and completes the file; a second one stops at once.\n"
       "Exit status: 0 done, 1 failed, 2 wrong options, 3 no sound card, 130 interrupted render.\n");
-  g_option_context_add_main_entries (context, entries, nullptr);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  GError *error = nullptr;
-  const bool parsed = g_option_context_parse (context, &argc, &argv, &error);
-  g_option_context_free (context);
-  if (!parsed || !files || g_strv_length (files) != 1) {
-    g_printerr (
-        "multitrack-play: %s; see --help\n", error ? error->message : "name one FILE to play");
-    return kExitUsage;
-  }
-  const auto take = [] (gchar *value) {
-    std::string text {value ? value : ""};
-    g_free (value);
-    return text;
-  };
-  const Options options {
-      files[0], take (ir), take (room), take (render), take (sink), take (dry), take (wet)};
-  const std::string fallback_file = take (fallback);
-  g_strfreev (files);
-  try {
-    return play (options, fallback_file);
-  } catch (const Failure &failure) {
-    g_printerr ("multitrack-play: %s\n", failure.text.c_str ());
-    return kExitFailed;
-  }
+  if (!files || g_strv_length (files) != 1)
+    throw std::invalid_argument ("name one FILE to play");
+  const auto text = [] (const gchar *value) { return std::string {value ? value : ""}; };
+  return play (
+      {files[0], text (render), text (sink), text (ir), text (room), text (dry), text (wet), {}},
+      text (fallback));
+}
+
+} // namespace
+
+int main (int argc, char **argv)
+{
+  return mt::program::run ("multitrack-play", [&] { return run (argc, argv); });
 }

@@ -4,85 +4,74 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 namespace mt::player {
 
-struct Options {
-  std::string input;      // a path or a URI
-  std::string ir;         // impulse response file; empty: the reverb's built-in room
-  std::string room;       // name of the built-in room; empty: the reverb's default
-  std::string render;     // file to write, .flac or .wav; empty: play
-  std::string audio_sink; // launch line of the sink to play through; empty: autoaudiosink
-  std::string dry, wet;   // linear gains; empty: the reverb's defaults
-};
-
-/// The text is for the person at the terminal and names the file, the plug-in or the option.
-struct Failure {
-  std::string text;
-};
-
-/// One audio track of the file. Title, codec and language are known once the tags have passed.
+/// An audio track of the file.
 struct Track {
-  unsigned number {0};
-  int rate_hz {0}, channels {0};
-  std::string title, codec, language;
+  std::string stream_id;
+  std::string problem;                // why it is not in the mix; empty: it is
+  int rate_hz {0}, channels {0};      // 0 where it is not in the mix
+  std::string title, codec, language; // known once the tags have passed
+};
+
+struct Options {
+  std::string input;              // a path or a URI
+  std::string render;             // file to write, .flac or .wav; empty: play
+  std::string audio_sink;         // launch line of the sink to play through; empty: autoaudiosink
+  std::string ir, room, dry, wet; // the reverb's, as text; empty: its defaults
+  std::vector<Track> left_out;    // not to be played, because of their problem
 };
 
 /// Owns the pipeline. All methods are for the application's thread.
 class Player {
 public:
-  /// Throws Failure. Does not touch the output file yet.
+  /// Throws std::runtime_error with a text for the person at the terminal. Makes no file yet.
   explicit Player (const Options &);
-  ~Player ();
+  ~Player () { discard (); }
   Player (const Player &) = delete;
   Player &operator= (const Player &) = delete;
 
-  GstElement *pipeline () const noexcept { return pipeline_; }
-  /// Only when playing: whether autoaudiosink found nothing but its silent stand-in.
+  /// An element by its name: "source", "mixer", "reverb", "sink" or, when rendering, "file". Null
+  /// if there is none. The pipeline owns it.
+  GstElement *find (const char *name) const;
+  GstElement *pipeline () const noexcept { return pipeline_.get (); }
+  /// Whether autoaudiosink found nothing but its silent stand-in.
   bool no_sound_card () const;
   /// Ends the song here: the reverb rings out, the sink gets EOS, a rendered file becomes complete.
   void finish ();
-  /// Removes the unfinished file, for a program that exits without cleaning up.
-  void discard () noexcept;
-  /// Moves the rendered file to its place. Throws Failure.
+  /// Removes the unfinished file.
+  void discard () const noexcept;
+  /// Moves the rendered file to its place. Throws std::filesystem::filesystem_error.
   void commit ();
 
+  /// All tracks found so far with what is known of them.
   std::vector<Track> tracks () const;
-  /// Titles or formats of tracks that no installed decoder takes, each once.
-  std::vector<std::string> take_undecodable ();
-  /// The track that this element decodes, as text for a warning; empty if it decodes none.
-  std::string decoded_by (GstObject *element) const;
-  /// The mixer's statistics (element docs of trackmixer); the caller frees it.
-  GstStructure *mixer_stats () const;
-  GstClockTime position () const;
-  GstClockTime duration () const;
+  /// Samples of the output outside -1 … 1, and the largest of all.
+  guint64 clipped_samples () const noexcept { return clipped_samples_; }
+  double peak () const noexcept { return static_cast<double> (peak_.load ()); }
 
 private:
-  struct Source {
-    Track track;
-    GstPad *pad; // owned; its sticky events have the tags
+  struct Stop {
+    void operator() (GstElement *pipeline) const;
   };
-  struct Undecodable {
-    std::string format;
-    GstPad *pad; // owned, the demuxer's; null if there is none
-  };
-  GstElement *add (const char *factory);
-  GstElement *add_output (const Options &);
   void add_track (GstPad *pad);
-  static void on_pad_added (GstElement *, GstPad *pad, gpointer self) noexcept;
-  static void on_unknown_type (GstElement *, GstPad *pad, GstCaps *caps, gpointer self) noexcept;
+  void add_unknown (GstPad *pad, const GstCaps *caps);
+  bool is_left_out (GstPad *pad) const;
+  void inspect_output (GstBuffer *buffer);
 
-  GstElement *pipeline_ {nullptr};
-  GstElement *mixer_ {nullptr}, *mix_format_ {nullptr}, *reverb_ {nullptr}, *sink_ {nullptr};
-  bool automatic_sink_ {false};
-  std::string render_, part_; // the file to make, and its name until it is complete
-
-  mutable std::mutex lock_; // of what follows; streaming threads write it
-  std::vector<Source> sources_;
-  std::vector<Undecodable> undecodable_;
+  const std::string render_, part_; // the file to make, and its name until it is complete
+  const std::vector<Track> left_out_;
+  std::atomic<guint64> clipped_samples_ {0};
+  std::atomic<float> peak_ {0.0f};
+  mutable std::mutex lock_; // of the tracks; streaming threads add them
+  std::vector<Track> tracks_;
+  std::unique_ptr<GstElement, Stop> pipeline_; // last: its threads use what is above
 };
 
 } // namespace mt::player
