@@ -11,24 +11,11 @@
 namespace mt::bench {
 namespace {
 
-std::string pop_error (GstBus *bus)
-{
-  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-  if (message == nullptr)
-    return "no error on the bus";
-  GError *error = nullptr;
-  gst_message_parse_error (message, &error, nullptr);
-  std::string text = error->message;
-  g_error_free (error);
-  gst_message_unref (message);
-  return text;
-}
-
 /// Pushes chunks through an element in the calling thread. A buffer that comes out at the size that
 /// goes in is used again, so that none is made in steady state and each is writable in place.
 class Element final : public Subject {
 public:
-  /// Takes the reference.
+  /// Takes the floating element.
   explicit Element (GstElement *element);
   ~Element () override;
   void process (const float *chunk) override;
@@ -46,7 +33,7 @@ private:
   std::uint64_t frame_ {0};
 };
 
-Element::Element (GstElement *element) : element_ {element}
+Element::Element (GstElement *element) : element_ {GST_ELEMENT (gst_object_ref_sink (element))}
 {
   gst_element_set_bus (element_, bus_);
   GstPad *in = gst_element_get_static_pad (element_, "sink");
@@ -83,13 +70,8 @@ void Element::process (const float *chunk)
   if (buffer == nullptr)
     buffer = gst_buffer_new_allocate (nullptr, kBytes, nullptr);
   gst_buffer_fill (buffer, 0, chunk, kBytes);
-  const auto end = frame_ + kBlockFrames;
-  const auto pts = gst_util_uint64_scale_int (frame_, GST_SECOND, kRateHz);
-  GST_BUFFER_PTS (buffer) = pts;
-  GST_BUFFER_DURATION (buffer) = gst_util_uint64_scale_int (end, GST_SECOND, kRateHz) - pts;
-  GST_BUFFER_OFFSET (buffer) = frame_;
-  GST_BUFFER_OFFSET_END (buffer) = end;
-  frame_ = end;
+  stamp (buffer, frame_, kBlockFrames);
+  frame_ += kBlockFrames;
   if (gst_pad_push (feeder_.pad (), buffer) != GST_FLOW_OK)
     throw std::runtime_error (pop_error (bus_));
 }
@@ -116,22 +98,11 @@ void Element::take (GstBuffer *buffer)
     gst_buffer_unref (buffer);
 }
 
-GstElement *make (const char *factory)
-{
-  GstElement *element = gst_element_factory_make (factory, nullptr);
-  if (element == nullptr)
-    throw std::runtime_error (format ("there is no element '%s': set GST_PLUGIN_PATH to the "
-                                      "plugins folder of the build, or use scripts/bench",
-        factory));
-  gst_object_ref_sink (element);
-  return element;
-}
-
 } // namespace
 
 std::unique_ptr<Subject> make_convreverb (const Response &ir, std::size_t chunks)
 {
-  GstElement *element = make ("convreverb");
+  GstElement *element = make_element ("convreverb");
   const auto batch = chunks > 1 ? chunks * 10 * GST_MSECOND : 0;
   g_object_set (element, "ir-location", ir.wav_path.c_str (), "dry", 1.0, "wet", 1.0,
       "batch-duration", guint64 {batch}, nullptr);
@@ -141,7 +112,7 @@ std::unique_ptr<Subject> make_convreverb (const Response &ir, std::size_t chunks
 
 std::unique_ptr<Subject> make_audiofirfilter (const Response &ir)
 {
-  GstElement *element = make ("audiofirfilter");
+  GstElement *element = make_element ("audiofirfilter");
   G_GNUC_BEGIN_IGNORE_DEPRECATIONS
   GValueArray *kernel = g_value_array_new (static_cast<guint> (ir.frames ()));
   GValue value = G_VALUE_INIT;

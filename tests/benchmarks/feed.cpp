@@ -45,6 +45,36 @@ GstCaps *make_caps ()
       G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK, guint64 {3}, nullptr);
 }
 
+GstElement *make_element (const char *factory)
+{
+  GstElement *element = gst_element_factory_make (factory, nullptr);
+  if (element == nullptr)
+    throw std::runtime_error (format ("there is no element '%s': set GST_PLUGIN_PATH to the "
+                                      "plugins folder of the build, or use scripts/bench",
+        factory));
+  return element;
+}
+
+std::string pop_error (GstBus *bus)
+{
+  g_autoptr (GstMessage) message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  if (message == nullptr)
+    return "no error on the bus";
+  g_autoptr (GError) error = nullptr;
+  gst_message_parse_error (message, &error, nullptr);
+  return error->message;
+}
+
+void stamp (GstBuffer *buffer, std::size_t first, std::size_t frames)
+{
+  const auto end = first + frames;
+  const auto pts = gst_util_uint64_scale_int (first, GST_SECOND, kRateHz);
+  GST_BUFFER_PTS (buffer) = pts;
+  GST_BUFFER_DURATION (buffer) = gst_util_uint64_scale_int (end, GST_SECOND, kRateHz) - pts;
+  GST_BUFFER_OFFSET (buffer) = first;
+  GST_BUFFER_OFFSET_END (buffer) = end;
+}
+
 TrackFeeder::TrackFeeder (std::string name, std::size_t buffer_frames, float value, Samples samples)
     : pad_ {make_pad ("src", GST_PAD_SRC)}, name_ {std::move (name)},
       buffer_frames_ {buffer_frames}, value_ {value}, samples_ {samples}
@@ -97,13 +127,8 @@ GstBuffer *TrackFeeder::next ()
   GstBuffer *buffer = ring_[position_];
   position_ = (position_ + 1) % ring_.size ();
 
-  const auto end = frame_ + buffer_frames_;
-  const auto pts = gst_util_uint64_scale_int (frame_, GST_SECOND, kRateHz);
-  GST_BUFFER_PTS (buffer) = pts;
-  GST_BUFFER_DURATION (buffer) = gst_util_uint64_scale_int (end, GST_SECOND, kRateHz) - pts;
-  GST_BUFFER_OFFSET (buffer) = frame_;
-  GST_BUFFER_OFFSET_END (buffer) = end;
-  frame_ = end;
+  stamp (buffer, frame_, buffer_frames_);
+  frame_ += buffer_frames_;
   return gst_buffer_ref (buffer);
 }
 

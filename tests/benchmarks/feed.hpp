@@ -21,6 +21,15 @@ constexpr std::size_t kFrameBytes = kChannels * sizeof (float);
 /// audio/x-raw, F32, stereo, 48 kHz.
 GstCaps *make_caps ();
 
+/// A floating element. Throws std::runtime_error that says where elements come from.
+GstElement *make_element (const char *factory);
+
+/// The text of the next error on the bus.
+std::string pop_error (GstBus *bus);
+
+/// Gives a buffer the times and offsets of `frames` from `first` on.
+void stamp (GstBuffer *buffer, std::size_t first, std::size_t frames);
+
 /// Whose the samples of a buffer are.
 enum class Samples {
   own,    ///< each buffer's, as from a decoder

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
 #include <cstdio>
 #include <ctime>
 #include <numeric>
@@ -76,16 +75,6 @@ double Series::mean () const
 std::string Series::text (int decimals) const
 {
   return format ("%.*f (%.*f..%.*f)", decimals, median (), decimals, min (), decimals, max ());
-}
-
-std::string format (const char *pattern, ...)
-{
-  char text[512];
-  va_list arguments;
-  va_start (arguments, pattern);
-  std::vsnprintf (text, sizeof text, pattern, arguments);
-  va_end (arguments);
-  return text;
 }
 
 void progress (const std::string &text)

@@ -2,6 +2,8 @@
 // What every benchmark measures with: CPU time, thread switches, series of repeats, tables.
 #pragma once
 
+#include "program.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -47,8 +49,7 @@ private:
   std::vector<double> values_;
 };
 
-/// printf to std::string.
-[[gnu::format (printf, 1, 2)]] std::string format (const char *pattern, ...);
+using program::format;
 
 /// Says on a terminal what is being measured, over what it said before; empty clears the line.
 void progress (const std::string &text);

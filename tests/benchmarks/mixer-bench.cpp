@@ -63,11 +63,7 @@ private:
 
 GstElement *System::add (const char *factory)
 {
-  GstElement *element = gst_element_factory_make (factory, nullptr);
-  if (element == nullptr)
-    throw std::runtime_error (format ("there is no element '%s': set GST_PLUGIN_PATH to the "
-                                      "plugins folder of the build, or use scripts/bench",
-        factory));
+  GstElement *element = make_element (factory);
   gst_bin_add (GST_BIN (pipeline_), element);
   return element;
 }
@@ -133,17 +129,8 @@ void System::set_state (GstState state)
 
 std::string System::last_error ()
 {
-  GstBus *bus = gst_element_get_bus (pipeline_);
-  GstMessage *message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
-  gst_object_unref (bus);
-  if (message == nullptr)
-    return "no error on the bus";
-  GError *error = nullptr;
-  gst_message_parse_error (message, &error, nullptr);
-  std::string text = error->message;
-  g_error_free (error);
-  gst_message_unref (message);
-  return text;
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline_);
+  return pop_error (bus);
 }
 
 /// Track values whose sum is exact in float and shows a missing or doubled track.
@@ -330,12 +317,7 @@ int run (int argc, char **argv)
       {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (5)", "N"},
       {"core", 'c', 0, G_OPTION_ARG_INT, &core, "Core to run on (the last one)", "N"},
       {"summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Append ratios to FILE", "FILE"}, {}};
-  g_autoptr (GOptionContext) context = g_option_context_new ("- what a mixed chunk costs");
-  g_option_context_add_main_entries (context, entries, nullptr);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  g_autoptr (GError) error = nullptr;
-  if (!g_option_context_parse (context, &argc, &argv, &error))
-    throw std::invalid_argument (error->message);
+  program::parse_options (argc, argv, entries, "What a mixed chunk costs.");
 
   Options options;
   if (quick) {
@@ -379,10 +361,5 @@ int run (int argc, char **argv)
 
 int main (int argc, char **argv)
 {
-  try {
-    return mt::bench::run (argc, argv);
-  } catch (const std::exception &problem) {
-    std::fprintf (stderr, "\nmixer-bench: %s\n", problem.what ());
-    return 1;
-  }
+  return mt::program::run ("mixer-bench", [&] { return mt::bench::run (argc, argv); });
 }

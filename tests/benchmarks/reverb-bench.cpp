@@ -249,12 +249,7 @@ int run (int argc, char **argv)
       {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (7)", "N"},
       {"core", 'c', 0, G_OPTION_ARG_INT, &core, "Core to run on (the last one)", "N"},
       {"summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Append ratios to FILE", "FILE"}, {}};
-  g_autoptr (GOptionContext) context = g_option_context_new ("- what convolving a chunk costs");
-  g_option_context_add_main_entries (context, entries, nullptr);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  g_autoptr (GError) error = nullptr;
-  if (!g_option_context_parse (context, &argc, &argv, &error))
-    throw std::invalid_argument (error->message);
+  program::parse_options (argc, argv, entries, "What convolving a chunk costs.");
 
   Options options;
   if (quick) {
@@ -291,11 +286,5 @@ int run (int argc, char **argv)
 
 int main (int argc, char **argv)
 {
-  try {
-    mt::dsp::restart_planner (3600.0); // every length is to be as fast as it can be
-    return mt::bench::run (argc, argv);
-  } catch (const std::exception &problem) {
-    std::fprintf (stderr, "\nreverb-bench: %s\n", problem.what ());
-    return 1;
-  }
+  return mt::program::run ("reverb-bench", [&] { return mt::bench::run (argc, argv); });
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Renders the demo song from code and muxes it with stock encoders into one Matroska file.
+#include "program.hpp"
 #include "song.hpp"
 
 #include <gst/app/gstappsrc.h>
 #include <gst/gst.h>
 
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +14,7 @@ namespace {
 
 using mt::demo::kRateHz;
 using mt::demo::Track;
+using mt::program::format;
 
 constexpr std::size_t kPushFrames = 4800;
 
@@ -53,13 +54,10 @@ void on_need_data (GstAppSrc *source, guint, gpointer user_data) noexcept
 GstElement *make (const char *factory)
 {
   GstElement *element = gst_element_factory_make (factory, nullptr);
-  if (!element) {
-    g_printerr (
-        "render-demo-song: there is no element \"%s\"; install the GStreamer plug-ins \"base\" "
-        "and \"good\"\n",
-        factory);
-    std::exit (1);
-  }
+  if (!element)
+    throw std::runtime_error (
+        format ("there is no element \"%s\"; install the GStreamer plug-ins \"base\" and \"good\"",
+            factory));
   return element;
 }
 
@@ -94,32 +92,27 @@ void add_track (GstBin *pipeline, GstElement *mux, Feed &feed)
   gst_element_send_event (source, gst_event_new_tag (tags));
 }
 
-bool run (GstElement *pipeline, const char *path)
+void run (GstElement *pipeline, const char *path)
 {
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  GstBus *bus = gst_element_get_bus (pipeline);
-  GstMessage *message = gst_bus_timed_pop_filtered (
+  g_autoptr (GstBus) bus = gst_element_get_bus (pipeline);
+  g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (
       bus, GST_CLOCK_TIME_NONE, static_cast<GstMessageType> (GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
-  const bool ok = GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
-  if (!ok) {
-    GError *error = nullptr;
-    gst_message_parse_error (message, &error, nullptr);
-    g_printerr ("render-demo-song: cannot write \"%s\": %s\n", path, error->message);
-    g_error_free (error);
-  }
-  gst_message_unref (message);
-  gst_object_unref (bus);
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  return ok;
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
+    return;
+  g_autoptr (GError) error = nullptr;
+  gst_message_parse_error (message, &error, nullptr);
+  throw std::runtime_error (format ("cannot write \"%s\": %s", path, error->message));
 }
 
-bool write_song (const char *path)
+void write_song (const char *path)
 {
   std::vector<std::unique_ptr<Feed>> feeds;
   for (Track &track : mt::demo::render_song ())
     feeds.push_back (std::make_unique<Feed> (Feed {std::move (track)}));
 
-  GstElement *pipeline = gst_pipeline_new (nullptr);
+  g_autoptr (GstElement) pipeline = gst_pipeline_new (nullptr);
   GstElement *mux = make ("matroskamux"), *sink = make ("filesink");
   // The file says when it was made; a fixed date keeps it the same from run to run.
   GDateTime *date = g_date_time_new_utc (2020, 1, 1, 0, 0, 0.0);
@@ -132,37 +125,27 @@ bool write_song (const char *path)
   gst_element_link (mux, sink);
   for (auto &feed : feeds)
     add_track (GST_BIN (pipeline), mux, *feed);
-  const bool ok = run (pipeline, path);
-  gst_object_unref (pipeline);
-  return ok;
+  run (pipeline, path);
 }
 
 } // namespace
 
 int main (int argc, char **argv)
 {
-  gchar **files = nullptr;
-  const GOptionEntry entries[] {
-      {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, nullptr, "FILE.mka"},
-      {},
-  };
-  GOptionContext *context = g_option_context_new (nullptr);
-  g_option_context_set_summary (context,
-      "Renders the demo song from code: eight titled tracks of 48 s at 48 kHz, muxed into "
-      "FILE.mka.");
-  g_option_context_add_main_entries (context, entries, nullptr);
-  g_option_context_add_group (context, gst_init_get_option_group ());
-  GError *error = nullptr;
-  const bool parsed = g_option_context_parse (context, &argc, &argv, &error);
-  g_option_context_free (context);
-  if (!parsed || !files || g_strv_length (files) != 1) {
-    g_printerr ("render-demo-song: %s; see --help\n",
-        error ? error->message : "give one FILE.mka to write");
-    return 2;
-  }
-  // The muxer draws the UIDs of file and tracks from GLib's generator.
-  g_random_set_seed (1);
-  const bool ok = write_song (files[0]);
-  g_strfreev (files);
-  return ok ? 0 : 1;
+  return mt::program::run ("render-demo-song", [&] {
+    g_auto (GStrv) files = nullptr;
+    const GOptionEntry entries[] {
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, nullptr, "FILE.mka"},
+        {},
+    };
+    mt::program::parse_options (argc, argv, entries,
+        "Renders the demo song from code: eight titled tracks of 48 s at 48 kHz, muxed into "
+        "FILE.mka.");
+    if (!files || g_strv_length (files) != 1)
+      throw std::invalid_argument ("give one FILE.mka to write");
+    // The muxer draws the UIDs of file and tracks from GLib's generator.
+    g_random_set_seed (1);
+    write_song (files[0]);
+    return 0;
+  });
 }
