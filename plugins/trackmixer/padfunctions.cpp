@@ -17,19 +17,30 @@ namespace {
 
 // --- flushes
 
-/// The tracks that a flush with this seqnum has to reach before it is complete.
-template <class Test>
-bool all_flushed (Element &state, std::uint32_t seqnum, Test test)
+/// Whether a flush with this seqnum has reached every track.
+bool all_flushing (Element &state, std::uint32_t seqnum)
 {
   bool any = false;
   for (const auto &track : state.mixer.tracks ()) {
     if (track->unseekable_seqnum == seqnum || !track->queue.linked ())
       continue;
-    if (track->flush_seqnum != seqnum || !test (*track))
+    if (track->flush_seqnum != seqnum)
       return false;
     any = true;
   }
   return any;
+}
+
+/// Whether it has left every track that it has reached or will reach.
+bool all_flushed (Element &state, std::uint32_t seqnum)
+{
+  for (const auto &track : state.mixer.tracks ()) {
+    if (!track->queue.linked ())
+      continue;
+    if (track->flush_seqnum == seqnum ? !track->flush_stopped : track->unseekable_seqnum != seqnum)
+      return false;
+  }
+  return true;
 }
 
 /// A flush goes downstream once: with the first track for a seek of ours, because its new audio
@@ -40,7 +51,7 @@ void forward_flush_start (Element &state, std::uint32_t seqnum)
     const std::lock_guard lock {state.flush};
     if (state.src_flushing || !state.src_active)
       return;
-    if (seqnum != state.seek_seqnum && !all_flushed (state, seqnum, [] (Track &) { return true; }))
+    if (seqnum != state.seek_seqnum && !all_flushing (state, seqnum))
       return;
     state.src_flushing = true;
     state.flush_seqnum = seqnum;
@@ -66,8 +77,7 @@ void forward_flush_stop (Element &state, std::uint32_t seqnum)
   gst_segment_init (&segment, GST_FORMAT_TIME);
   {
     const std::lock_guard lock {state.flush};
-    if (!state.src_flushing ||
-        !all_flushed (state, seqnum, [] (Track &track) { return track.flush_stopped; }))
+    if (!state.src_flushing || !all_flushed (state, seqnum))
       return;
     state.src_flushing = false;
     if (seqnum == state.seek_seqnum)
@@ -91,6 +101,8 @@ void flush_start (Element &state, Track &track, std::uint32_t seqnum)
   track.queue.set_flushing (true);
   {
     const std::lock_guard lock {state.flush};
+    if (state.seeking_seqnum != 0)
+      seqnum = state.seeking_seqnum; // not everyone gives his flush the seek's
     track.flush_seqnum = seqnum;
     track.flush_stopped = false;
   }
@@ -218,7 +230,7 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
       gst_event_unref (event);
       return true; // the same seek by another way, from an application with several sinks
     }
-    state.seek_seqnum = seqnum;
+    state.seek_seqnum = state.seeking_seqnum = seqnum;
     state.seek_segment = segment;
   }
   bool sought = false;
@@ -241,7 +253,14 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
     sought = sought || reached;
   }
   gst_event_unref (event);
-  if (sought) // the last track to answer may have been one that can't
+  bool flushed = sought;
+  {
+    const std::lock_guard lock {state.flush};
+    state.seeking_seqnum = 0;
+    flushed =
+        flushed || state.flush_seqnum == seqnum; // some flush before they find that they can't
+  }
+  if (flushed) // the last track to answer may have been one that can't
     forward_flush_stop (state, seqnum);
   return sought;
 }

@@ -46,6 +46,8 @@ public:
   Feeder feeder;
   std::atomic<int> seeks {0};
   bool can_seek {true};
+  bool keeps_seqnum {true};
+  bool fails_at_last {false}; // after the flush
 
 private:
   bool seek (GstEvent *event)
@@ -55,7 +57,7 @@ private:
       return false;
     gint64 start = 0;
     gst_event_parse_seek (event, nullptr, nullptr, nullptr, nullptr, &start, nullptr, nullptr);
-    const guint32 seqnum = gst_event_get_seqnum (event);
+    const guint32 seqnum = keeps_seqnum ? gst_event_get_seqnum (event) : gst_util_seqnum_next ();
     GstEvent *flush = gst_event_new_flush_start ();
     gst_event_set_seqnum (flush, seqnum);
     gst_pad_push_event (feeder.src, flush);
@@ -66,7 +68,7 @@ private:
     const auto at = static_cast<std::int64_t> (
         gst_util_uint64_scale_round (static_cast<guint64> (start), kRate, GST_SECOND));
     thread_ = std::thread {[this, at] { stream (at, false); }};
-    return true;
+    return !fails_at_last;
   }
   void halt ()
   {
@@ -191,6 +193,42 @@ GST_START_TEST (test_many_seeks_in_a_row)
       std::this_thread::sleep_for (std::chrono::microseconds {where (random) / 20});
     }
   }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_flush_without_the_seqnum_of_its_seek)
+{
+  for (const int which : {1, 2, 3}) {
+    TwoSources mix;
+    mix.a.keeps_seqnum = (which & 1) == 0;
+    mix.b.keeps_seqnum = (which & 2) == 0;
+    mix.bed.sink.close ();
+    mix.start ();
+    mix.bed.sink.let_through (2);
+    fail_unless (mix.bed.sink.wait_for_chunks (2));
+    fail_unless (send_upstream (mix.bed, seek_event (12345)));
+    mix.bed.sink.open ();
+    fail_unless (mix.bed.sink.wait_for_eos (), "the flush does not end");
+    check_equal (mix.bed.sink.samples (), mix.from (12345));
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_START), 1);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_seeks_that_fail_after_their_flush)
+{
+  TwoSources mix;
+  mix.a.fails_at_last = mix.b.fails_at_last = true;
+  mix.bed.sink.close ();
+  mix.start ();
+  mix.bed.sink.let_through (2);
+  fail_unless (mix.bed.sink.wait_for_chunks (2));
+  fail_if (send_upstream (mix.bed, seek_event (12345)));
+  mix.bed.sink.open ();
+  fail_unless (mix.bed.sink.wait_for_eos (), "the flush does not end");
+  check_equal (mix.bed.sink.samples (), mix.from (12345));
+  fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
 }
 GST_END_TEST;
 
@@ -738,6 +776,8 @@ static Suite *trackmixer_flow_suite ()
   TCase *seeks = tcase_create ("seeks");
   tcase_add_test (seeks, test_seek_plays_the_same_as_straight_on_from_the_target);
   tcase_add_test (seeks, test_many_seeks_in_a_row);
+  tcase_add_test (seeks, test_a_flush_without_the_seqnum_of_its_seek);
+  tcase_add_test (seeks, test_seeks_that_fail_after_their_flush);
   tcase_add_test (seeks, test_a_seek_to_before_the_last_change_of_volume);
   tcase_add_test (seeks, test_seek_after_the_end);
   tcase_add_test (seeks, test_seek_to_where_the_mix_is);
