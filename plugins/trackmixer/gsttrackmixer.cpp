@@ -8,7 +8,7 @@
  * queue of its own; a full queue makes only the thread that feeds it wait, and nothing is dropped.
  * No `queue` element is needed before it, also where one demuxer feeds all tracks.
  *
- * The tracks may have any raw interleaved format, channel count and layout, and one common rate.
+ * The tracks may have any raw format, rate, channel count and layout.
  *
  * ## Example launch line
  * |[
@@ -31,16 +31,16 @@ GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 
 namespace {
 
-#define FORMATS                                                                                    \
-  "{ " GST_AUDIO_NE (F32) ", " GST_AUDIO_NE (S32) ", " GST_AUDIO_NE (S24) ", " GST_AUDIO_NE (      \
-      S24_32) ", " GST_AUDIO_NE (S16) " }"
-#define CAPS "audio/x-raw, format=(string)" FORMATS ", rate=(int)[1,max], channels=(int)[1,max]"
-
-// avdec_aac and other decoders of libav give planes, one for each channel.
-GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE (
-    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (CAPS ", layout=(string)interleaved"));
+// Source caps as audiomixer's; decoders of libav give planes, one for each channel.
+GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+    GST_STATIC_CAPS (GST_AUDIO_CAPS_MAKE (
+        "{ " GST_AUDIO_NE (F32) ", " GST_AUDIO_NE (F64) ", " GST_AUDIO_NE (S32) ", " GST_AUDIO_NE (U32) ", " GST_AUDIO_NE (
+            S24) ", " GST_AUDIO_NE (S24_32) ", " GST_AUDIO_NE (S16) ", " GST_AUDIO_NE (U16) ", S8, "
+                                                                                            "U8 }") ", layout=interleaved"));
 GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink_%u", GST_PAD_SINK,
-    GST_PAD_REQUEST, GST_STATIC_CAPS (CAPS ", layout=(string){ interleaved, non-interleaved }"));
+    GST_PAD_REQUEST,
+    GST_STATIC_CAPS (
+        GST_AUDIO_CAPS_MAKE (GST_AUDIO_FORMATS_ALL) ", layout={ interleaved, non-interleaved }"));
 
 enum : guint {
   PROP_OUTPUT_BUFFER_DURATION = 1,

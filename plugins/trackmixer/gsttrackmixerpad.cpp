@@ -13,6 +13,7 @@ enum : guint {
   PROP_MUTE,
   PROP_PAN,
   PROP_SOLO,
+  PROP_CONVERTER_CONFIG,
   PROP_CURRENT_LEVEL_TIME,
   PROP_CURRENT_LEVEL_BYTES,
   PROP_CURRENT_LEVEL_BUFFERS,
@@ -56,6 +57,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_SOLO:
     g_value_set_boolean (value, track.settings.solo.load ());
     break;
+  case PROP_CONVERTER_CONFIG:
+    g_value_take_boxed (value, track.copy_converter_config ());
+    break;
   case PROP_CURRENT_LEVEL_TIME: {
     const auto level = track.queue.level ();
     const int rate = track.rate_hz.load ();
@@ -95,6 +99,13 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   case PROP_SOLO:
     track.settings.solo.store (g_value_get_boolean (value));
     break;
+  case PROP_CONVERTER_CONFIG: {
+    const std::lock_guard lock {track.config_mutex};
+    if (track.converter_config)
+      gst_structure_free (track.converter_config);
+    track.converter_config = static_cast<GstStructure *> (g_value_dup_boxed (value));
+    break;
+  }
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
@@ -145,6 +156,10 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
   g_object_class_install_property (object_class, PROP_SOLO,
       g_param_spec_boolean (
           "solo", "Solo", "Mix only the tracks that have this set", FALSE, controllable));
+  g_object_class_install_property (object_class, PROP_CONVERTER_CONFIG,
+      g_param_spec_boxed ("converter-config", "Converter configuration",
+          "Options of the GstAudioConverter of this track, for the next caps that it brings",
+          GST_TYPE_STRUCTURE, read_write));
   g_object_class_install_property (object_class, PROP_CURRENT_LEVEL_TIME,
       g_param_spec_uint64 ("current-level-time", "Current level time",
           "Audio in the queue, in nanoseconds", 0, G_MAXUINT64, 0, read_only));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "converter.hpp"
 #include "dsp/mix.hpp"
 #include "glue/buffermap.hpp"
 
@@ -29,16 +30,6 @@ bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
   // More channels than kMaxPositions are never positioned.
   return GST_AUDIO_INFO_IS_UNPOSITIONED (&a) || GST_AUDIO_INFO_IS_UNPOSITIONED (&b) ||
       std::equal (a.position, a.position + GST_AUDIO_INFO_CHANNELS (&a), b.position);
-}
-
-/// A converter between two formats of one rate. Dither would make two runs differ.
-GstAudioConverter *make_converter (const GstAudioInfo &from, const GstAudioInfo &to)
-{
-  GstStructure *config = gst_structure_new ("converter", GST_AUDIO_CONVERTER_OPT_DITHER_METHOD,
-      GST_TYPE_AUDIO_DITHER_METHOD, GST_AUDIO_DITHER_NONE, nullptr);
-  GstAudioInfo in = from;
-  GstAudioInfo out = to;
-  return gst_audio_converter_new (GST_AUDIO_CONVERTER_FLAG_NONE, &in, &out, config);
 }
 
 } // namespace
@@ -105,11 +96,14 @@ GstCaps *Mixer::choose_caps () const
   GstCaps *allowed = gst_pad_get_allowed_caps (src_);
   if (!allowed)
     allowed = gst_pad_get_pad_template_caps (src_);
-  GstCaps *caps = gst_caps_make_writable (allowed);
+  GstCaps *at_rate = gst_caps_new_simple ("audio/x-raw", "rate", G_TYPE_INT, rate_hz (), nullptr);
+  GstCaps *caps = gst_caps_intersect_full (allowed, at_rate, GST_CAPS_INTERSECT_FIRST);
+  gst_caps_unref (at_rate);
+  gst_caps_unref (allowed);
+  caps = gst_caps_make_writable (caps);
   for (guint i = 0; i < gst_caps_get_size (caps); ++i) {
     GstStructure *s = gst_caps_get_structure (caps, i);
     gst_structure_fixate_field_string (s, "format", GST_AUDIO_NE (F32));
-    gst_structure_fixate_field_nearest_int (s, "rate", rate_hz ());
     gst_structure_fixate_field_nearest_int (s, "channels", widest.finfo ? widest.channels : 2);
   }
   if (!gst_caps_is_empty (caps)) {
@@ -190,8 +184,9 @@ bool Mixer::negotiate ()
         GST_AUDIO_INFO_IS_UNPOSITIONED (&info) ? nullptr : info.position);
     if (out_converter_)
       gst_audio_converter_free (out_converter_);
-    out_converter_ =
-        same_samples (mix_info_, out_info_) ? nullptr : make_converter (mix_info_, out_info_);
+    out_converter_ = same_samples (mix_info_, out_info_)
+        ? nullptr
+        : make_converter (mix_info_, out_info_, nullptr);
     sides_ = sides_of (mix_info_);
     for (const auto &track : snapshot_)
       track->mix.gain.forget ();
@@ -644,7 +639,10 @@ TrackFormat Mixer::prepare_format (const Track &track, const GstAudioInfo &info)
   format.unconvertible = GST_AUDIO_INFO_LAYOUT (&info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
       info.channels > kMaxChannels;
   if (!format.unconvertible && !same_samples (info, mix_info_)) {
-    format.converter.reset (make_converter (info, mix_info_));
+    GstStructure *config = track.copy_converter_config ();
+    format.converter.reset (make_converter (info, mix_info_, config));
+    if (config)
+      gst_structure_free (config);
     format.unconvertible = !format.converter;
   }
   if (format.unconvertible)
@@ -666,7 +664,7 @@ void Mixer::report_unconvertible (const Track &track, const GstAudioInfo &info)
           track.name.c_str (), info.channels, without (info), mix_info_.channels,
           without (mix_info_)),
       ("%" GST_PTR_FORMAT " to %" GST_PTR_FORMAT ". Nothing says where channels without positions "
-                                                 "belong. Fix a channel-mask with caps behind "
+       "belong. Fix a channel-mask with caps behind "
        "the mixer, or put 'audioconvert mix-matrix=...' before %s.",
           from, to, track.name.c_str ()));
   gst_caps_unref (from);

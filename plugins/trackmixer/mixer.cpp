@@ -104,20 +104,17 @@ void Mixer::update_limits () noexcept
     track->queue.set_limit (limit);
 }
 
-bool Mixer::offer_format (Track &track, const GstAudioInfo &info) noexcept
+int Mixer::offer_format (Track &track, const GstAudioInfo &info, int rate_hz) noexcept
 {
   {
     const std::lock_guard lock {control_};
-    const int open = rate_hz_.load (std::memory_order_relaxed);
-    if (open != 0 && open != info.rate)
-      return false;
     track.latest_info = info; // before the rate: with it the mix is planned
-    rate_hz_.store (info.rate, std::memory_order_release);
-    if (open != 0)
-      return true;
+    if (const int fixed = rate_hz_.load (std::memory_order_relaxed); fixed != 0)
+      return fixed;
+    rate_hz_.store (rate_hz, std::memory_order_release);
   }
   update_limits ();
-  return true;
+  return rate_hz;
 }
 
 // --- flow
@@ -170,6 +167,7 @@ void Mixer::reset () noexcept
     track->latest_info = {};
     track->feeder_info = {};
     gst_clear_caps (&track->feeder_caps);
+    track->resampler.off ();
     track->format_pending = false;
     track->flush_seqnum = 0;
     track->mix.format = {};

@@ -78,9 +78,9 @@ public:
 
   /// The one rate of all tracks, 0 if none has caps yet.
   [[nodiscard]] int rate_hz () const noexcept { return rate_hz_.load (std::memory_order_acquire); }
-  /// The track's audio has this format from now on; fixes the rate if it is open. False: the mix
-  /// runs at another one.
-  bool offer_format (Track &track, const GstAudioInfo &info) noexcept;
+  /// The track's audio has this format from now on. Returns the rate of the mix: `rate_hz`, if it
+  /// was open.
+  int offer_format (Track &track, const GstAudioInfo &info, int rate_hz) noexcept;
 
   // --- flow; the thread of the flush or the state change, task paused or stopped by it
 

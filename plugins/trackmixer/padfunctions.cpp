@@ -113,6 +113,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
 {
   track.queue.clear ();
   track.timeline.reset ();
+  track.resampler.forget ();
   track.left_out = track.segment_done = track.lost_warned = false;
   track.format_pending = track.feeder_caps != nullptr;
   track.queue.set_flushing (false);
@@ -267,35 +268,15 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
 
 // --- queries
 
-/// Caps that a pad can have: the template's, at the one rate of the mix once it is known.
+/// Caps that a pad can have: the template's, and at the source the rate of the mix once it is
+/// known.
 GstCaps *possible_caps (Element &state, GstPad *pad, GstCaps *filter)
 {
   GstCaps *caps = gst_pad_get_pad_template_caps (pad);
-  int rate = state.mixer.rate_hz ();
-  GstCaps *downstream = nullptr;
-  if (rate == 0 && GST_PAD_IS_SINK (pad))
-    downstream = gst_pad_peer_query_caps (state.src_pad, nullptr);
-  if (rate != 0) {
+  if (const int rate = state.mixer.rate_hz (); rate != 0 && GST_PAD_IS_SRC (pad)) {
     caps = gst_caps_make_writable (caps);
     gst_caps_set_simple (caps, "rate", G_TYPE_INT, rate, nullptr);
-  } else if (downstream && !gst_caps_is_any (downstream) && !gst_caps_is_empty (downstream)) {
-    // Formats and channels are converted here; only the rate has to be what downstream takes.
-    GstCaps *rates = gst_caps_new_empty ();
-    for (guint i = 0; i < gst_caps_get_size (downstream); ++i) {
-      const GValue *value =
-          gst_structure_get_value (gst_caps_get_structure (downstream, i), "rate");
-      GstStructure *s = gst_structure_new_empty ("audio/x-raw");
-      if (value)
-        gst_structure_set_value (s, "rate", value);
-      rates = gst_caps_merge_structure (rates, s);
-    }
-    GstCaps *limited = gst_caps_intersect_full (caps, rates, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref (rates);
-    gst_caps_unref (caps);
-    caps = limited;
   }
-  if (downstream)
-    gst_caps_unref (downstream);
   if (filter) {
     GstCaps *filtered = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref (caps);
@@ -406,7 +387,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_CAPS: {
     GstCaps *caps = nullptr;
     gst_event_parse_caps (event, &caps);
-    ok = accept_caps (state, pad, parent, caps);
+    ok = accept_caps (state, parent, track, caps);
     break;
   }
   case GST_EVENT_SEGMENT:
@@ -416,7 +397,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     accept_gap (state, track, event);
     break;
   case GST_EVENT_EOS:
-    track.queue.set_eos ();
+    accept_end (state, track, false);
     break;
   case GST_EVENT_TAG: // of one track; the mix is another recording
   case GST_EVENT_TOC:
@@ -425,8 +406,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_INSTANT_RATE_CHANGE:
     break;
   case GST_EVENT_SEGMENT_DONE: // the mix sends its own when every track is there
-    track.segment_done = true;
-    track.queue.set_eos (true);
+    accept_end (state, track, true);
     break;
   default:
     if (!GST_EVENT_IS_SERIALIZED (event))
@@ -448,8 +428,6 @@ gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
     answer_caps (state, pad, query);
     return TRUE;
   case GST_QUERY_ACCEPT_CAPS: {
-    // By the template only: a rate that is not the mix's is refused by the CAPS event, which can
-    // say why.
     GstCaps *asked = nullptr;
     gst_query_parse_accept_caps (query, &asked);
     GstCaps *all = gst_pad_get_pad_template_caps (pad);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 
 #include "trackgain.hpp"
 #include "trackqueue.hpp"
+#include "trackresampler.hpp"
 
 namespace mt::trackmixer {
 
@@ -121,7 +123,18 @@ struct Track {
       : name {std::move (pad_name)}, index {pad_index}, shared {std::move (mixer_shared)},
         queue {*shared}
   {}
-  ~Track () { gst_clear_caps (&feeder_caps); }
+  ~Track ()
+  {
+    gst_clear_caps (&feeder_caps);
+    if (converter_config)
+      gst_structure_free (converter_config);
+  }
+  /// A copy, or null; any thread.
+  [[nodiscard]] GstStructure *copy_converter_config () const
+  {
+    const std::lock_guard lock {config_mutex};
+    return converter_config ? gst_structure_copy (converter_config) : nullptr;
+  }
   Track (const Track &) = delete;
   Track &operator= (const Track &) = delete;
 
@@ -130,18 +143,20 @@ struct Track {
   const std::shared_ptr<MixerShared> shared; // a pad can outlive its element
   TrackSettings settings;
   TrackQueue queue;
-  TrackTimeline timeline;         // feeder
-  GstAudioInfo feeder_info {};    // feeder: of the audio that comes in
-  GstCaps *feeder_caps {nullptr}; // feeder: the last ones
-  bool format_pending {false};    // feeder: they have to be queued before the next audio
-  int rate_asked_hz {0};          // feeder: has this rate, and upstream was asked for the mix's
-  bool rate_warned {false};       // feeder: and did not mend it
-  bool left_out {false};          // feeder: see leave_out() in trackinput.cpp
-  bool segment_done {false};      // feeder: nothing more comes before the next segment
-  bool lost_warned {false};       // feeder: of this episode of buffers that can't be used
-  bool lost_before {false};       // feeder: the last buffer was one of them
-  std::atomic<int> rate_hz {0};   // of feeder_info
+  TrackTimeline timeline;                   // feeder
+  GstAudioInfo feeder_info {};              // feeder: of the audio that comes in
+  TrackResampler resampler;                 // feeder: where that has another rate than the mix
+  GstCaps *feeder_caps {nullptr};           // feeder: the last ones
+  std::atomic<bool> format_pending {false}; // the format has to be queued before the next audio
+  bool left_out {false};                    // feeder: see leave_out() in trackinput.cpp
+  bool segment_done {false};                // feeder: nothing more comes before the next segment
+  bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used
+  bool lost_before {false};                 // feeder: the last buffer was one of them
+  std::atomic<int> rate_hz {0};             // of what is queued: the mix's
   MixInput mix;
+
+  mutable std::mutex config_mutex; // guards the next line
+  GstStructure *converter_config {nullptr};
 
   // Under the mixer's control lock.
   GstAudioInfo latest_info {}; // finfo is null until the first caps

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "gsttrackmixerpad.hpp"
+#include "track.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 #define GST_CAT_DEFAULT gst_track_mixer_debug
@@ -60,20 +60,68 @@ GstFlowReturn push_pending_format (Element &state, Track &track)
 {
   QueueItem item;
   item.kind = QueueItem::Kind::format;
-  item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
+  if (track.resampler.active ()) {
+    GstAudioInfo info = track.resampler.output ();
+    item.object = GST_MINI_OBJECT_CAST (gst_audio_info_to_caps (&info));
+  } else {
+    item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
+  }
   const GstFlowReturn flow = track.queue.push (item, state.mixer.queue_limit ());
   track.format_pending = flow != GST_FLOW_OK;
   return flow;
 }
 
+/// At the track's own rate.
 Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
 {
   const GstClockTime running_time = GST_CLOCK_TIME_IS_VALID (time)
       ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
       : GST_CLOCK_TIME_NONE;
-  return track.timeline.place (running_time, frames, state.mixer.rate_hz (), discont,
-      state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
+  return track.timeline.place (running_time, frames, GST_AUDIO_INFO_RATE (&track.feeder_info),
+      discont, state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
       state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
+}
+
+/// What the resampler still holds goes out before what follows.
+GstFlowReturn push_rest (Element &state, Track &track)
+{
+  if (!track.resampler.active ())
+    return GST_FLOW_OK;
+  const QueueItem rest = track.resampler.drain ();
+  return rest.object ? track.queue.push (rest, state.mixer.queue_limit ()) : GST_FLOW_OK;
+}
+
+/// Resamples a buffer that begins at frame `start` of the track. Takes it.
+GstFlowReturn push_resampled (
+    Element &state, Track &track, GstBuffer *buffer, Frames start, Frames frames)
+{
+  if (!track.resampler.continues (start)) {
+    if (const GstFlowReturn flow = push_rest (state, track); flow != GST_FLOW_OK) {
+      gst_buffer_unref (buffer);
+      return flow;
+    }
+    track.resampler.begin_run (start);
+  }
+  const QueueItem item = track.resampler.resample (buffer, frames);
+  return item.frames > 0 ? track.queue.push (item, state.mixer.queue_limit ()) : GST_FLOW_OK;
+}
+
+/// The rate of the mix if it is open: this one, or the nearest one that downstream takes.
+int nearest_rate (Element &state, int rate_hz)
+{
+  GstCaps *allowed = gst_pad_get_allowed_caps (state.src_pad);
+  int nearest = 0;
+  for (guint i = 0; allowed && i < gst_caps_get_size (allowed); ++i) {
+    GstStructure *s = gst_structure_copy (gst_caps_get_structure (allowed, i));
+    int rate = 0;
+    gst_structure_fixate_field_nearest_int (s, "rate", rate_hz);
+    if (gst_structure_get_int (s, "rate", &rate) && rate > 0 &&
+        (nearest == 0 || std::abs (rate - rate_hz) < std::abs (nearest - rate_hz)))
+      nearest = rate;
+    gst_structure_free (s);
+  }
+  gst_clear_caps (&allowed);
+  return nearest != 0 ? nearest : rate_hz;
 }
 
 // --- the size of a buffer
@@ -179,29 +227,6 @@ void warn_of_lost (GstObject *parent, Track &track, const std::string &why)
           track.name.c_str ()));
 }
 
-void warn_of_rate (GstObject *parent, const Track &track, int rate_hz, int mix_rate_hz)
-{
-  GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-      ("Track %s has %d Hz and the mix %d Hz; all tracks of a mix have one rate. Put "
-       "'audioconvert ! audioresample' before %s.",
-          track.name.c_str (), rate_hz, mix_rate_hz, track.name.c_str ()),
-      ("Where a queue lies between a resampler and the mixer, fix the rate with caps behind the "
-       "mixer too."));
-}
-
-/// Asks upstream for the rate of the mix. Two resamplers that start at once both find it open, and
-/// the second one's choice then comes too late. False: nothing there can give another rate.
-bool ask_for_rate (GstPad *pad, int rate_hz)
-{
-  gst_pad_push_event (pad, gst_event_new_reconfigure ());
-  GstCaps *wanted = gst_caps_new_simple ("audio/x-raw", "rate", G_TYPE_INT, rate_hz, nullptr);
-  GstCaps *possible = gst_pad_peer_query_caps (pad, wanted);
-  const bool can = !gst_caps_is_empty (possible);
-  gst_caps_unref (possible);
-  gst_caps_unref (wanted);
-  return can;
-}
-
 } // namespace
 
 void accept_stream_start (Track &track)
@@ -211,9 +236,8 @@ void accept_stream_start (Track &track)
     track.timeline.expect_discontinuity ();
 }
 
-bool accept_caps (Element &state, GstPad *pad, GstObject *parent, GstCaps *caps)
+bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps)
 {
-  Track &track = track_of (pad);
   GstAudioInfo info;
   if (!gst_audio_info_from_caps (&info, caps)) {
     GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
@@ -228,20 +252,32 @@ bool accept_caps (Element &state, GstPad *pad, GstObject *parent, GstCaps *caps)
         (nullptr));
     return false;
   }
-  if (!state.mixer.offer_format (track, info)) {
-    if (std::exchange (track.rate_asked_hz, info.rate) == info.rate)
-      return false; // GStreamer offers them again with every event: it has been said
-    // Taken for now, where that may help: a resampler looks for the event before its next buffer,
-    // and then sends other caps.
-    if (ask_for_rate (pad, state.mixer.rate_hz ()))
-      return true;
-    warn_of_rate (parent, track, info.rate, state.mixer.rate_hz ());
-    return false;
+  (void)push_rest (state, track);
+  int rate = state.mixer.rate_hz ();
+  if (rate == 0)
+    rate = nearest_rate (state, GST_AUDIO_INFO_RATE (&info));
+  rate = state.mixer.offer_format (track, info, rate);
+  if (rate == GST_AUDIO_INFO_RATE (&info)) {
+    track.resampler.off ();
+  } else {
+    GstStructure *config = track.copy_converter_config ();
+    const bool possible = track.resampler.set_up (info, rate, config);
+    if (config)
+      gst_structure_free (config);
+    if (!possible) {
+      GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+          ("Track %s: %s with %d channels at %d Hz can't be resampled to the mix's %d Hz.",
+              track.name.c_str (), GST_AUDIO_INFO_NAME (&info), GST_AUDIO_INFO_CHANNELS (&info),
+              GST_AUDIO_INFO_RATE (&info), rate),
+          ("Put 'audioconvert ! audioresample' before %s.", track.name.c_str ()));
+      return false;
+    }
   }
-  track.rate_asked_hz = 0;
-  track.rate_warned = false;
+  if (track.feeder_info.finfo &&
+      GST_AUDIO_INFO_RATE (&info) != GST_AUDIO_INFO_RATE (&track.feeder_info))
+    track.timeline.expect_discontinuity (); // it counts the frames of the other rate
   track.feeder_info = info;
-  track.rate_hz.store (GST_AUDIO_INFO_RATE (&info));
+  track.rate_hz.store (rate);
   gst_caps_replace (&track.feeder_caps, caps);
   track.format_pending = true;
   track.lost_warned = false;
@@ -279,8 +315,8 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
   GstClockTime duration = GST_CLOCK_TIME_NONE;
   gst_event_parse_gap (event, &start, &duration);
   const int rate = state.mixer.rate_hz ();
-  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) || rate == 0 ||
-      track.timeline.segment.format != GST_FORMAT_TIME)
+  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) ||
+      !track.feeder_info.finfo || track.timeline.segment.format != GST_FORMAT_TIME)
     return; // says nothing about how much of the track is silent
   guint64 from = start;
   guint64 to = start + duration;
@@ -289,17 +325,21 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
   // The end from its own time: lengths in frames are rounded, and many short gaps would add that
   // up.
   const auto end = gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, to);
-  track.queue.note_gap (track.timeline.place_gap (end, rate), frame_at (kGapPatience, rate));
+  const Frames place = track.timeline.place_gap (end, GST_AUDIO_INFO_RATE (&track.feeder_info));
+  track.queue.note_gap (track.resampler.active () ? track.resampler.to_mix (place) : place,
+      frame_at (kGapPatience, rate));
+}
+
+void accept_end (Element &state, Track &track, bool of_segment)
+{
+  (void)push_rest (state, track);
+  if (of_segment)
+    track.segment_done = true;
+  track.queue.set_eos (of_segment);
 }
 
 GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, GstBuffer *buffer)
 {
-  if (track.rate_asked_hz != 0) {
-    gst_buffer_unref (buffer);
-    if (!std::exchange (track.rate_warned, true))
-      warn_of_rate (parent, track, track.rate_asked_hz, state.mixer.rate_hz ());
-    return GST_FLOW_NOT_NEGOTIATED;
-  }
   if (!track.left_out && !can_be_mixed (track)) {
     GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
         ("Track %s is left out: a buffer came before %s.", track.name.c_str (),
@@ -350,6 +390,15 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
     item.bytes = static_cast<std::size_t> (item.frames) * bpf;
   }
   item.start = place (state, track, part.time, item.frames, discont);
+  if (track.resampler.active ()) {
+    if (buffer)
+      return push_resampled (state, track, buffer, item.start, item.frames);
+    if (const GstFlowReturn flow = push_rest (state, track); flow != GST_FLOW_OK)
+      return flow;
+    const Frames end = track.resampler.to_mix (item.start + item.frames);
+    item.start = track.resampler.to_mix (item.start);
+    item.frames = end - item.start;
+  }
   return track.queue.push (item, state.mixer.queue_limit ());
 }
 

@@ -85,21 +85,6 @@ bool runs_to_the_end (const char *line)
   return ended;
 }
 
-/// Answers a CAPS query with these.
-bool answer_caps (GstQuery *query, const char *caps)
-{
-  if (GST_QUERY_TYPE (query) != GST_QUERY_CAPS)
-    return false;
-  GstCaps *filter = nullptr;
-  gst_query_parse_caps (query, &filter);
-  GstCaps *all = gst_caps_from_string (caps);
-  GstCaps *result = filter ? gst_caps_intersect (filter, all) : gst_caps_ref (all);
-  gst_query_set_caps_result (query, result);
-  gst_caps_unref (result);
-  gst_caps_unref (all);
-  return true;
-}
-
 } // namespace
 
 // --- segments
@@ -375,73 +360,6 @@ GST_END_TEST;
 
 // --- rates
 
-GST_START_TEST (test_a_resampler_that_chose_too_early_chooses_again)
-{
-  GoodAndBad mix;
-  mix.bad.format.rate_hz = 44100;
-  std::atomic<int> asked {0};
-  mix.bad.upstream_event = [&asked] (GstEvent *event) {
-    asked += GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE;
-    return true;
-  };
-  mix.bad.upstream_query = [] (GstQuery *query) {
-    return answer_caps (query, "audio/x-raw, rate=[1,max]");
-  };
-  mix.good.begin ();
-  gst_pad_push_event (mix.bad.src, gst_event_new_stream_start ("resampled"));
-  fail_unless (mix.bad.begin_caps ());
-  fail_unless_equals_int (asked, 1);
-  mix.bad.format.rate_hz = kRate;
-  fail_unless (mix.bad.begin_caps ());
-  mix.bad.begin_segment ();
-  const Samples track = noise (5000, 4);
-  fail_unless_equals_int (mix.bad.push (track, 0), GST_FLOW_OK);
-  mix.bad.end ();
-  Samples sum = mix.steady;
-  add_to (sum, track);
-  check_equal (mix.finish (), sum);
-  fail_unless_equals_int (mix.warnings.size (), 0);
-  fail_unless_equals_int (asked, 1);
-}
-GST_END_TEST;
-
-GST_START_TEST (test_a_resampler_that_does_not_is_refused)
-{
-  GoodAndBad mix;
-  mix.bad.format.rate_hz = 44100;
-  mix.bad.upstream_query = [] (GstQuery *query) {
-    return answer_caps (query, "audio/x-raw, rate=[1,max]");
-  };
-  mix.good.begin ();
-  gst_pad_push_event (mix.bad.src, gst_event_new_stream_start ("stubborn"));
-  fail_unless (mix.bad.begin_caps ());
-  mix.bad.begin_segment ();
-  for (int n = 0; n < 2; ++n)
-    fail_unless_equals_int (mix.bad.push (noise (100, 4), 0), GST_FLOW_NOT_NEGOTIATED);
-  mix.bad.end ();
-  check_equal (mix.finish (), mix.steady);
-  check_warning (mix.warnings, mix.bad, "44100 Hz and the mix 48000 Hz");
-}
-GST_END_TEST;
-
-GST_START_TEST (test_a_source_of_another_rate_is_refused_at_once)
-{
-  GoodAndBad mix;
-  mix.bad.format.rate_hz = 44100;
-  mix.bad.upstream_query = [] (GstQuery *query) {
-    return answer_caps (query, "audio/x-raw, rate=44100");
-  };
-  mix.good.begin ();
-  gst_pad_push_event (mix.bad.src, gst_event_new_stream_start ("fixed"));
-  mix.bad.begin_caps ();
-  mix.bad.begin_segment ();
-  fail_unless_equals_int (mix.bad.push (noise (100, 4), 0), GST_FLOW_NOT_NEGOTIATED);
-  mix.bad.end ();
-  check_equal (mix.finish (), mix.steady);
-  check_warning (mix.warnings, mix.bad, "44100 Hz and the mix 48000 Hz");
-}
-GST_END_TEST;
-
 GST_START_TEST (test_resamplers_that_start_at_once)
 {
   for (int run = 0; run < 20; ++run)
@@ -549,9 +467,6 @@ static Suite *trackmixer_faults_suite ()
   tcase_add_test (late, test_late_audio_is_told_once_an_episode);
   suite_add_tcase (suite, late);
   TCase *rates = tcase_create ("rates");
-  tcase_add_test (rates, test_a_resampler_that_chose_too_early_chooses_again);
-  tcase_add_test (rates, test_a_resampler_that_does_not_is_refused);
-  tcase_add_test (rates, test_a_source_of_another_rate_is_refused_at_once);
   tcase_add_test (rates, test_resamplers_that_start_at_once);
   suite_add_tcase (suite, rates);
   TCase *settings = tcase_create ("settings");
