@@ -140,8 +140,8 @@ GST_START_TEST (test_file_that_cannot_be_used)
   fail_unless (digit != std::string::npos || first == "estimated");
   if (digit != std::string::npos)
     changed[digit] = 'x';
-  for (const std::string &bad : {std::string {}, std::string (1000, '\0'), std::string {"[fftw"},
-           good.substr (0, good.size () / 2), foreign, changed, std::string (5 << 20, '#')}) {
+  for (const std::string &bad : {std::string (1000, '\0'), good.substr (0, good.size () / 2),
+           foreign, changed, std::string (5 << 20, '#')}) {
     if (bad == good)
       continue;
     std::ofstream (path, std::ios::binary) << bad;
