@@ -142,14 +142,15 @@ private:
     GstElement *element = options_.render.empty () ? player_.pipeline () : player_.find ("mixer");
     gint64 ns = 0;
     gst_element_query_position (element, GST_FORMAT_TIME, &ns);
-    return static_cast<GstClockTime> (std::max<gint64> (ns, 0));
+    return static_cast<GstClockTime> (ns);
   }
 
+  /// 0: unknown.
   GstClockTime duration () const
   {
     gint64 ns = 0;
-    gst_element_query_duration (player_.find ("mixer"), GST_FORMAT_TIME, &ns);
-    return static_cast<GstClockTime> (std::max<gint64> (ns, 0));
+    const bool known = gst_element_query_duration (player_.find ("mixer"), GST_FORMAT_TIME, &ns);
+    return known && ns > 0 ? static_cast<GstClockTime> (ns) : 0;
   }
 
   void print_progress ()
@@ -163,11 +164,11 @@ private:
     const GstClockTime now = length ? std::min (position (), length) : position ();
     std::string line =
         format ("%s / %s ", clock_text (now).c_str (), length ? clock_text (length).c_str () : "?");
-    const std::string figures = format (
-        " OUT %.1f k/s  BUF %.0f %% (least %.0f %%)", out_ksps, 100.0 * buf_mean, 100.0 * buf_min);
+    const std::string figures = format (" OUT %.1f k/s  BUF %3.0f %% (least %3.0f %%)", out_ksps,
+        100.0 * buf_mean, 100.0 * buf_min);
     winsize window {};
     ioctl (STDOUT_FILENO, TIOCGWINSZ, &window);
-    const int columns = terminal_ && window.ws_col ? window.ws_col : 80;
+    const int columns = terminal_ && window.ws_col ? window.ws_col : 100;
     const int width =
         std::min (30, columns - 3 - static_cast<int> (line.size () + figures.size ()));
     if (width >= 5) {
@@ -191,15 +192,14 @@ private:
     end_line ();
     g_autoptr (GstStructure) stats = nullptr;
     g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
-    guint64 starved = 0, growths = 0, late = 0, dropped = 0;
-    gst_structure_get (stats, "starved-chunks", G_TYPE_UINT64, &starved, "growths", G_TYPE_UINT64,
-        &growths, "late-frames", G_TYPE_UINT64, &late, "dropped-frames", G_TYPE_UINT64, &dropped,
-        nullptr);
-    if (starved || growths || late || dropped)
-      g_print ("Mixer: %" G_GUINT64_FORMAT " starved chunks, %" G_GUINT64_FORMAT
-               " queue growths, %" G_GUINT64_FORMAT " late frames, %" G_GUINT64_FORMAT
-               " dropped frames\n",
-          starved, growths, late, dropped);
+    std::string troubles;
+    for (const char *field : {"starved-chunks", "growths", "late-frames", "dropped-frames"}) {
+      guint64 count = 0;
+      if (gst_structure_get_uint64 (stats, field, &count) && count)
+        troubles += format ("  %s %" G_GUINT64_FORMAT, field, count);
+    }
+    if (!troubles.empty ())
+      g_print ("Mixer:%s\n", troubles.c_str ());
     const GstClockTime end = position (), length = duration ();
     if (!interrupted_ && end + GST_SECOND < length)
       warn (format ("\"%s\" should last %s, but its sound ends at %s; it may be cut off",
@@ -264,8 +264,9 @@ private:
     } else if (g_str_equal (GST_OBJECT_NAME (source), "reverb")) {
       fail (error.message);
     } else if (g_str_equal (GST_OBJECT_NAME (source), "file")) {
+      const std::size_t reason = debug.rfind ("system error: ");
       fail (format ("cannot write \"%s\": %s", options_.render.c_str (),
-          debug.substr (debug.rfind ('\n') + 1).c_str ()));
+          reason == debug.npos ? error.message : debug.c_str () + reason));
     } else if (g_error_matches (&error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN)) {
       fail (format ("\"%s\" has no audio track that can be decoded", file));
     } else {
