@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "allocationcount.hpp"
+#include "run.hpp"
 
 #include <check.h>
 
@@ -72,9 +73,5 @@ int main ()
   tcase_add_test (test_case, test_the_count_counts);
   tcase_add_loop_test (test_case, test_process_does_not_allocate, 1, 4);
   suite_add_tcase (suite, test_case);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failures = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

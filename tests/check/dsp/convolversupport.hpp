@@ -11,6 +11,7 @@
 
 #include "../directconvolution.hpp"
 #include "dsp/convolver.hpp"
+#include "run.hpp"
 
 #include <check.h>
 
@@ -138,15 +139,6 @@ inline float peak (std::span<const float> samples)
   for (const float sample : samples)
     out = std::max (out, std::abs (sample));
   return out;
-}
-
-inline int run_all (Suite *suite)
-{
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failures = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 } // namespace mt::test

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "everytarget.hpp"
+#include "run.hpp"
 
 #include <check.h>
 
@@ -181,9 +182,5 @@ int main ()
   tcase_add_test (test_case, test_transform_length);
   tcase_add_test (test_case, test_bad_lengths_are_refused);
   suite_add_tcase (suite, test_case);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failures = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "everytarget.hpp"
+#include "run.hpp"
 
 #include <check.h>
 
@@ -138,9 +139,5 @@ int main ()
   tcase_add_test (test_case, test_one_sample_anywhere_is_found);
   tcase_add_loop_test (test_case, test_put, 1, 9);
   suite_add_tcase (suite, test_case);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failures = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

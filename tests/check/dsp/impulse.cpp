@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+#include "run.hpp"
+
 #include <check.h>
 
 using namespace mt::dsp;
@@ -267,9 +269,5 @@ int main ()
   tcase_add_test (rooms, test_room_is_the_same_everywhere);
   tcase_add_test (rooms, test_room_extremes);
   suite_add_tcase (suite, rooms);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return mt::test::run_all (suite);
 }

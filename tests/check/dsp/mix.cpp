@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "run.hpp"
+
 #include <check.h>
 
 #include "dsp/mix.hpp"
@@ -222,9 +224,5 @@ int main ()
   tcase_add_test (tests, test_ramp_is_a_straight_line_however_it_is_cut);
   tcase_add_test (tests, test_count_clipped);
   suite_add_tcase (suite, tests);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  const int failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

@@ -2,12 +2,12 @@
 // What the planner waits for, remembers, gives up and forgets.
 #include "dsp/planner.hpp"
 
-#include <cstdlib>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "dsp/aligned.hpp"
+#include "run.hpp"
 
 #include <check.h>
 
@@ -155,9 +155,5 @@ int main ()
   tcase_add_test (test_case, test_bad_wisdom_is_refused);
   tcase_add_test (test_case, test_threads_plan_one_after_the_other);
   suite_add_tcase (suite, test_case);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failures = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

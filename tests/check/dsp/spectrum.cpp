@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "everytarget.hpp"
+#include "run.hpp"
 
 #include <check.h>
 
@@ -114,9 +115,5 @@ int main ()
   tcase_add_loop_test (test_case, test_layout, 0, std::size (kBins));
   tcase_add_loop_test (test_case, test_multiply_accumulate, 0, std::size (kBins));
   suite_add_tcase (suite, test_case);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  const int failures = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "run.hpp"
+
 #include <check.h>
 
 #include "dsp/durationhistogram.hpp"
@@ -162,9 +164,5 @@ int main ()
   tcase_add_test (durations, test_percentile_is_within_an_eighth);
   tcase_add_test (durations, test_extreme_durations);
   suite_add_tcase (suite, durations);
-  SRunner *runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  const int failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return mt::test::run_all (suite);
 }

@@ -269,6 +269,22 @@ void link_decodebin (Pipeline &pipeline)
     g_signal_connect (decodebin, "pad-added", G_CALLBACK (on_pad), pipeline.find ("m"));
 }
 
+TwoWavFiles::TwoWavFiles ()
+    : shorter_ {seeded_noise (1, 2 * kRateHz + 3, kChannels, 20)}, mix_ {seeded_noise (2,
+                                                                       3 * kRateHz + 1, kChannels,
+                                                                       20)},
+      a_ {wav_file (shorter_, kChannels, kRateHz)}, b_ {wav_file (mix_, kChannels, kRateHz)}
+{
+  for (std::size_t i = 0; i < shorter_.size (); ++i)
+    mix_[i] += shorter_[i];
+}
+
+std::string TwoWavFiles::launch_line () const
+{
+  return mixer_factory () + " name=m filesrc location=" + a_.path () +
+      " ! wavparse ! m. filesrc location=" + b_.path () + " ! wavparse ! m. " + tail_line ();
+}
+
 Capture decode_one_track (const std::string &path, std::size_t track, Codec codec)
 {
   Pipeline pipeline {"filesrc location=" + path + " ! matroskademux name=d d.audio_" +

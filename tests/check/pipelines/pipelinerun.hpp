@@ -104,6 +104,19 @@ std::string tail_line (
 /// Links what `decodebin` finds when the topology asks for it. Call before the first state change.
 void link_decodebin (Pipeline &pipeline);
 
+/// Two WAV files of different lengths, and what they add up to.
+class TwoWavFiles {
+public:
+  TwoWavFiles ();
+  /// From both files through the mixer to the sink.
+  std::string launch_line () const;
+  const std::vector<float> &mix () const { return mix_; }
+
+private:
+  std::vector<float> shorter_, mix_;
+  MemoryFile a_, b_;
+};
+
 /// One track of a Matroska file without any mixer.
 Capture decode_one_track (const std::string &path, std::size_t track, Codec codec);
 

@@ -76,18 +76,11 @@ GST_END_TEST;
 GST_START_TEST (test_seek_in_two_wav_files)
 {
   constexpr unsigned ms = 1501;
-  const std::vector<float> a = seeded_noise (1, 2 * kRateHz + 3, kChannels, 20);
-  const std::vector<float> b = seeded_noise (2, 3 * kRateHz + 1, kChannels, 20);
-  std::vector<float> sum = b;
-  for (std::size_t i = 0; i < a.size (); ++i)
-    sum[i] += a[i];
-  const MemoryFile file_a = wav_file (a, kChannels, kRateHz);
-  const MemoryFile file_b = wav_file (b, kChannels, kRateHz);
-  Pipeline pipeline {mixer_factory () + " name=m filesrc location=" + file_a.path () +
-      " ! wavparse ! m. filesrc location=" + file_b.path () + " ! wavparse ! m. " + tail_line ()};
+  const TwoWavFiles files;
+  Pipeline pipeline {files.launch_line ()};
   fail_unless (pipeline.reach (GST_STATE_PAUSED));
   fail_unless (pipeline.seek (ms * GST_MSECOND));
-  expect_rest (pipeline, sum, ms);
+  expect_rest (pipeline, files.mix (), ms);
 }
 GST_END_TEST;
 

@@ -64,15 +64,8 @@ GST_END_TEST;
 /// links that a launch line makes to a demuxer's pads are not made a second time.
 GST_START_TEST (test_plays_again_after_stop)
 {
-  const std::vector<float> a = seeded_noise (1, 2 * kRateHz + 3, kChannels, 20);
-  const std::vector<float> b = seeded_noise (2, 3 * kRateHz + 1, kChannels, 20);
-  std::vector<float> sum = b;
-  for (std::size_t i = 0; i < a.size (); ++i)
-    sum[i] += a[i];
-  const MemoryFile file_a = wav_file (a, kChannels, kRateHz);
-  const MemoryFile file_b = wav_file (b, kChannels, kRateHz);
-  Pipeline pipeline {mixer_factory () + " name=m filesrc location=" + file_a.path () +
-      " ! wavparse ! m. filesrc location=" + file_b.path () + " ! wavparse ! m. " + tail_line ()};
+  const TwoWavFiles files;
+  Pipeline pipeline {files.launch_line ()};
   for (GstState rest : {GST_STATE_READY, GST_STATE_NULL, GST_STATE_READY}) {
     g_object_set (pipeline.find ("out"), "sync", TRUE, nullptr);
     fail_unless (pipeline.reach (GST_STATE_PLAYING));
@@ -81,7 +74,7 @@ GST_START_TEST (test_plays_again_after_stop)
     g_object_set (pipeline.find ("out"), "sync", FALSE, nullptr);
     pipeline.forget ();
     fail_unless (pipeline.run () == End::eos, "%s", pipeline.error ().c_str ());
-    const std::string off = difference (pipeline.capture ().samples, sum, 0.0);
+    const std::string off = difference (pipeline.capture ().samples, files.mix (), 0.0);
     fail_unless (off.empty (), "%s", off.c_str ());
     pipeline.set_state (rest);
     pipeline.forget ();
