@@ -49,6 +49,8 @@ enum : guint {
   PROP_ALIGNMENT_THRESHOLD,
   PROP_DISCONT_WAIT,
   PROP_RAMP_TIME,
+  PROP_LATENCY,
+  PROP_MIN_UPSTREAM_LATENCY,
   PROP_STATS,
 };
 
@@ -85,6 +87,12 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_DISCONT_WAIT:
     g_value_set_uint64 (value, mixer.settings.discont_wait.load ());
     break;
+  case PROP_LATENCY:
+    g_value_set_uint64 (value, mixer.settings.latency.load ());
+    break;
+  case PROP_MIN_UPSTREAM_LATENCY:
+    g_value_set_uint64 (value, mixer.settings.min_upstream_latency.load ());
+    break;
   case PROP_RAMP_TIME:
     g_value_set_uint64 (value, mixer.settings.ramp_time.load ());
     break;
@@ -118,6 +126,12 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_DISCONT_WAIT:
     mixer.settings.discont_wait.store (g_value_get_uint64 (value));
+    break;
+  case PROP_LATENCY:
+  case PROP_MIN_UPSTREAM_LATENCY:
+    (id == PROP_LATENCY ? mixer.settings.latency : mixer.settings.min_upstream_latency)
+        .store (g_value_get_uint64 (value));
+    gst_element_post_message (GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
     break;
   case PROP_RAMP_TIME:
     mixer.settings.ramp_time.store (g_value_get_uint64 (value));
@@ -241,6 +255,10 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
     state.running.store (true);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     state.running.store (false);
+  } else if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) {
+    state.mixer.set_playing (true);
+  } else if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED) {
+    state.mixer.set_playing (false);
   }
   const auto result =
       GST_ELEMENT_CLASS (gst_track_mixer_parent_class)->change_state (element, transition);
@@ -304,6 +322,14 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
   install_time (PROP_MAX_TOTAL_BYTES, "max-total-bytes", "Maximum bytes",
       "What all queues together may hold when some must grow because another track has nothing", 0,
       kDefaultMaxTotalBytes);
+  install_time (PROP_LATENCY, "latency", "Latency",
+      "How much longer than it says upstream may take for a chunk in a live pipeline, in "
+      "nanoseconds",
+      0, 0);
+  install_time (PROP_MIN_UPSTREAM_LATENCY, "min-upstream-latency", "Minimum upstream latency",
+      "The least latency of upstream to reckon with in a live pipeline, in nanoseconds: that of "
+      "sources which come later",
+      0, 0);
   install_time (PROP_ALIGNMENT_THRESHOLD, "alignment-threshold", "Alignment threshold",
       "Time stamps that are less than this apart from where the audio before ended are taken for "
       "jitter, in nanoseconds",

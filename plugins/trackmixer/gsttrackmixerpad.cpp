@@ -13,6 +13,7 @@ enum : guint {
   PROP_MUTE,
   PROP_PAN,
   PROP_SOLO,
+  PROP_QOS_MESSAGES,
   PROP_CONVERTER_CONFIG,
   PROP_CURRENT_LEVEL_TIME,
   PROP_CURRENT_LEVEL_BYTES,
@@ -57,6 +58,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_SOLO:
     g_value_set_boolean (value, track.settings.solo.load ());
     break;
+  case PROP_QOS_MESSAGES:
+    g_value_set_boolean (value, track.settings.qos_messages.load ());
+    break;
   case PROP_CONVERTER_CONFIG:
     g_value_take_boxed (value, track.copy_converter_config ());
     break;
@@ -98,6 +102,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_SOLO:
     track.settings.solo.store (g_value_get_boolean (value));
+    break;
+  case PROP_QOS_MESSAGES:
+    track.settings.qos_messages.store (g_value_get_boolean (value));
     break;
   case PROP_CONVERTER_CONFIG: {
     const std::lock_guard lock {track.config_mutex};
@@ -156,6 +163,10 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
   g_object_class_install_property (object_class, PROP_SOLO,
       g_param_spec_boolean (
           "solo", "Solo", "Mix only the tracks that have this set", FALSE, controllable));
+  g_object_class_install_property (object_class, PROP_QOS_MESSAGES,
+      g_param_spec_boolean ("qos-messages", "Quality of service messages",
+          "Post a QoS message when audio of this track came too late and is left out", FALSE,
+          read_write));
   g_object_class_install_property (object_class, PROP_CONVERTER_CONFIG,
       g_param_spec_boxed ("converter-config", "Converter configuration",
           "Options of the GstAudioConverter of this track, for the next caps that it brings",

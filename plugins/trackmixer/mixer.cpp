@@ -114,6 +114,7 @@ int Mixer::offer_format (Track &track, const GstAudioInfo &info, int rate_hz) no
     rate_hz_.store (rate_hz, std::memory_order_release);
   }
   update_limits ();
+  shared.readiness.recheck (); // live, the first chunk has a deadline from now on
   return rate_hz;
 }
 
@@ -175,6 +176,8 @@ void Mixer::reset () noexcept
   rate_hz_.store (0, std::memory_order_release);
   hold_ends_.reset ();
   asked_if_live_ = {};
+  note_latency ({});
+  deadline_.cancel ();
   started_ = stream_started_ = negotiated_ = false;
 }
 
@@ -253,21 +256,45 @@ Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
       return finished_ && !(segment_done_sent_ && segment_done_tracks_ == 0) ? Verdict::wait
                                                                              : Verdict::end;
   }
-  if (!started_ && !hold_is_over () && tracks_are_on_their_way (element_) && !live_upstream ()) {
+  if (!started_ && !hold_is_over () && tracks_are_on_their_way (element_) && !is_live ()) {
     look_again = kHoldInterval;
     return Verdict::wait;
   }
   return Verdict::chunk;
 }
 
-/// Asked anew only when the tracks have changed, and not on every look.
-bool Mixer::live_upstream ()
+void Mixer::note_latency (const UpstreamLatency &upstream) noexcept
+{
+  live_.store (upstream.live, std::memory_order_relaxed);
+  upstream_latency_.store (upstream.min, std::memory_order_relaxed);
+}
+
+/// Upstream is asked anew only when the tracks have changed, and not on every look.
+bool Mixer::is_live ()
 {
   if (const std::pair now {snapshot_generation_, open_tracks_}; now != asked_if_live_) {
     asked_if_live_ = now;
-    live_ = upstream_is_live (element_);
+    const auto before = upstream_latency_.load (std::memory_order_relaxed);
+    const bool was_live = live_.load (std::memory_order_relaxed);
+    note_latency (ask_upstream_latency (element_));
+    if (was_live != live_ || before != upstream_latency_)
+      gst_element_post_message (element_, gst_message_new_latency (GST_OBJECT (element_)));
   }
-  return live_;
+  return live_.load (std::memory_order_relaxed);
+}
+
+/// Live, the chunk goes out when the last of its audio can have come, whoever is missing.
+bool Mixer::past_deadline ()
+{
+  if (!planned_ || !is_live ())
+    return false;
+  const auto &set = settings;
+  const GstClockTime chunk_end = gst_util_uint64_scale (
+      static_cast<guint64> (planned_end_), GST_SECOND, static_cast<guint64> (rate_hz ()));
+  const GstClockTime upstream = std::max (upstream_latency_.load (std::memory_order_relaxed),
+      set.min_upstream_latency.load (std::memory_order_relaxed));
+  return deadline_.passed (
+      element_, chunk_end + upstream + set.latency.load (std::memory_order_relaxed));
 }
 
 Mixer::Verdict Mixer::wait_for_chunk ()
@@ -293,6 +320,12 @@ Mixer::Verdict Mixer::wait_for_chunk ()
         return verdict;
       if (timeout.count () != 0)
         relieve (true);
+    } else if (past_deadline ()) {
+      bump (deadline_misses_, 1);
+      for (const auto &track : snapshot_)
+        if (track->queue.judge ().missing)
+          track->queue.starve (false);
+      continue;
     } else {
       waited_for_track = started_;
       timeout = shorter_wait (relieve (false), believe_gaps_in_idle ());
@@ -309,6 +342,7 @@ Mixer::Verdict Mixer::wait_for_chunk ()
   }
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
+  deadline_.cancel ();
   if (waited_for_track)
     bump (starved_chunks_, 1);
   return Verdict::chunk;
@@ -433,6 +467,25 @@ void Mixer::starve_missing (bool in_vain)
   }
 }
 
+void Mixer::post_qos (const Track &track, std::uint64_t late_frames) const
+{
+  GstPad *pad = ref_pad (track);
+  if (!pad)
+    return;
+  const auto time_of = [this] (std::uint64_t frames) {
+    return gst_util_uint64_scale (frames, GST_SECOND, static_cast<guint64> (rate_hz ()));
+  };
+  const GstClockTime running_time = time_of (static_cast<std::uint64_t> (position_));
+  GstMessage *message =
+      gst_message_new_qos (GST_OBJECT (pad), live_.load (std::memory_order_relaxed), running_time,
+          position (), running_time, time_of (late_frames));
+  gst_message_set_qos_stats (message, GST_FORMAT_DEFAULT,
+      track.mix.frames_mixed.load (std::memory_order_relaxed),
+      track.mix.frames_late.load (std::memory_order_relaxed));
+  gst_element_post_message (element_, message);
+  gst_object_unref (pad);
+}
+
 /// Once for an episode, which ends when the mix has gone on for kLateEpisode without any.
 void Mixer::report_late ()
 {
@@ -443,6 +496,10 @@ void Mixer::report_late ()
     const auto frames = std::exchange (mix.late_untold, 0);
     if (frames == 0)
       continue;
+    if (track->settings.qos_messages.load (std::memory_order_relaxed))
+      post_qos (*track, frames);
+    if (live_.load (std::memory_order_relaxed))
+      continue; // the way of live sources; counted, and told by QoS to those who ask
     const Frames since = position_ - std::exchange (mix.last_late, position_);
     if (since < frame_at (kLateEpisode, rate_hz ()))
       continue;
@@ -502,10 +559,11 @@ GstStructure *Mixer::stats () const
       "buf-min", G_TYPE_DOUBLE, filled > 0 ? fill_min : 0.0,                     //
       "buf-mean", G_TYPE_DOUBLE, filled > 0 ? fill_sum / static_cast<double> (filled) : 0.0,
       "queued-bytes", G_TYPE_UINT64, shared.queued_bytes.load (std::memory_order_relaxed),
-      "starved-chunks", G_TYPE_UINT64, starved_chunks_.load (std::memory_order_relaxed), //
-      "growths", G_TYPE_UINT64, growths,                                                 //
-      "late-frames", G_TYPE_UINT64, late,                                                //
-      "dropped-frames", G_TYPE_UINT64, dropped,                                          //
+      "deadline-misses", G_TYPE_UINT64, deadline_misses_.load (std::memory_order_relaxed), //
+      "starved-chunks", G_TYPE_UINT64, starved_chunks_.load (std::memory_order_relaxed),   //
+      "growths", G_TYPE_UINT64, growths,                                                   //
+      "late-frames", G_TYPE_UINT64, late,                                                  //
+      "dropped-frames", G_TYPE_UINT64, dropped,                                            //
       "clipped-samples", G_TYPE_UINT64, clipped_samples_.load (std::memory_order_relaxed), nullptr);
 }
 

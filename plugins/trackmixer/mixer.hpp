@@ -18,6 +18,7 @@
 
 #include "dsp/durationhistogram.hpp"
 #include "dsp/outputrate.hpp"
+#include "livedeadline.hpp"
 #include "track.hpp"
 
 namespace mt::trackmixer {
@@ -38,6 +39,8 @@ struct MixerSettings {
   std::atomic<GstClockTime> alignment_threshold {kDefaultAlignmentThreshold};
   std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
   std::atomic<GstClockTime> ramp_time {kDefaultRampTime};
+  std::atomic<GstClockTime> latency {0};
+  std::atomic<GstClockTime> min_upstream_latency {0};
 };
 
 /// The state of one trackmixer element, without GObject.
@@ -96,6 +99,13 @@ public:
   /// The task's function.
   void iterate () noexcept;
 
+  // --- live; any thread
+
+  /// What upstream says of its latency now.
+  void note_latency (const UpstreamLatency &upstream) noexcept;
+  /// PLAYING begins or ends.
+  void set_playing (bool playing) noexcept { deadline_.set_playing (playing); }
+
   // --- what it tells; any thread
 
   [[nodiscard]] GstStructure *stats () const;
@@ -111,13 +121,15 @@ private:
   Verdict wait_for_chunk ();
   Verdict judge (std::chrono::milliseconds &look_again);
   bool hold_is_over () noexcept;
-  bool live_upstream ();
+  bool is_live ();
+  bool past_deadline ();
   void recount ();
   std::chrono::milliseconds relieve (bool hold);
   bool starved_in_vain ();
   std::chrono::milliseconds believe_gaps_in_idle ();
   void starve_missing (bool in_vain);
   void report_late ();
+  void post_qos (const Track &track, std::uint64_t late_frames) const;
   bool plan_chunk ();
   [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
 
@@ -168,6 +180,8 @@ private:
   std::atomic<int> rate_hz_ {0};
   std::atomic<Frames> queue_limit_ {0};
   std::atomic<GstClockTime> position_ns_ {0};
+  std::atomic<bool> live_ {false};
+  std::atomic<GstClockTime> upstream_latency_ {0};
 
   // --- mix task, under task_, which iterate() holds and restart_timeline() waits for
   std::recursive_mutex task_; // a flush can come from downstream in the task itself
@@ -179,7 +193,7 @@ private:
   std::vector<GstEvent *> events_after_;   // behind the chunk being mixed
   std::optional<std::chrono::steady_clock::time_point> hold_ends_;
   std::pair<std::uint64_t, std::size_t> asked_if_live_; // generation and tracks when it was asked
-  bool live_ {false};
+  LiveDeadline deadline_ {shared_owner};
   std::optional<std::chrono::steady_clock::time_point> patience_ends_;
   std::optional<std::chrono::steady_clock::time_point> gap_idle_ends_;
   std::uint64_t received_before_idle_ {0};
@@ -222,6 +236,7 @@ private:
   std::atomic<std::uint64_t> chunks_ {0};
   std::atomic<std::uint64_t> frames_out_ {0};
   std::atomic<std::uint64_t> starved_chunks_ {0};
+  std::atomic<std::uint64_t> deadline_misses_ {0};
   std::atomic<std::uint64_t> clipped_samples_ {0};
 };
 

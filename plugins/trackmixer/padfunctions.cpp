@@ -302,31 +302,19 @@ GstClockTime saturating_sum (GstClockTime a, GstClockTime b) noexcept
   return a + std::min (b, GST_CLOCK_TIME_NONE - 1 - a);
 }
 
-bool answer_latency (Element &state, GstQuery *query)
+bool answer_latency (Element &state, GstObject *parent, GstQuery *query)
 {
-  bool live = false;
-  GstClockTime min = 0;
-  GstClockTime max = GST_CLOCK_TIME_NONE;
-  for_each_peer (state, [&] (GstPad *pad) {
-    GstQuery *upstream = gst_query_new_latency ();
-    if (gst_pad_peer_query (pad, upstream)) {
-      gboolean peer_live = FALSE;
-      GstClockTime peer_min = 0;
-      GstClockTime peer_max = GST_CLOCK_TIME_NONE;
-      gst_query_parse_latency (upstream, &peer_live, &peer_min, &peer_max);
-      if (peer_live) {
-        live = true;
-        min = std::max (min, peer_min);
-        max = std::min (max, peer_max); // none is the largest number
-      }
-    }
-    gst_query_unref (upstream);
-  });
+  const auto upstream = ask_upstream_latency (GST_ELEMENT (parent));
+  state.mixer.note_latency (upstream);
   const auto &settings = state.mixer.settings;
   const GstClockTime chunk = settings.output_buffer_duration.load ();
-  min = saturating_sum (min, chunk);
-  max = saturating_sum (max, std::max (chunk, settings.max_size_time.load ()));
-  gst_query_set_latency (query, live, min, max);
+  const GstClockTime extra = settings.latency.load ();
+  GstClockTime min = saturating_sum (chunk, extra);
+  if (upstream.live)
+    min = saturating_sum (std::max (upstream.min, settings.min_upstream_latency.load ()), min);
+  const GstClockTime max = saturating_sum (
+      saturating_sum (upstream.max, std::max (chunk, settings.max_size_time.load ())), extra);
+  gst_query_set_latency (query, upstream.live, min, max);
   return true;
 }
 
@@ -503,7 +491,7 @@ gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
     answer_caps (state, pad, query);
     return TRUE;
   case GST_QUERY_LATENCY:
-    return answer_latency (state, query);
+    return answer_latency (state, parent, query);
   case GST_QUERY_DURATION:
     return answer_duration (state, query);
   case GST_QUERY_SEEKING:

@@ -125,18 +125,4 @@ bool tracks_are_on_their_way (GstElement *element) noexcept
   return found;
 }
 
-bool upstream_is_live (GstElement *element) noexcept
-{
-  bool live = false;
-  for_each (gst_element_iterate_sink_pads (element), [&live] (GstObject *pad) {
-    GstQuery *query = gst_query_new_latency ();
-    gboolean this_one = FALSE;
-    if (!live && gst_pad_peer_query (GST_PAD (pad), query))
-      gst_query_parse_latency (query, &this_one, nullptr, nullptr);
-    live = live || this_one;
-    gst_query_unref (query);
-  });
-  return live;
-}
-
 } // namespace mt::trackmixer

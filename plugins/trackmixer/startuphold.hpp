@@ -15,8 +15,4 @@ namespace mt::trackmixer {
 /// Threads any. Takes the object locks of the bins one after the other; not for the hot path.
 bool tracks_are_on_their_way (GstElement *element) noexcept;
 
-/// True if one of the tracks that are linked says so. Live data do not wait.
-/// Threads any, with no lock held that an answer from upstream could need.
-bool upstream_is_live (GstElement *element) noexcept;
-
 } // namespace mt::trackmixer

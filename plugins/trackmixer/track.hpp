@@ -24,6 +24,7 @@ struct TrackSettings {
   std::atomic<double> pan {0.0};    // -1 left to 1 right
   std::atomic<bool> mute {false};
   std::atomic<bool> solo {false};
+  std::atomic<bool> qos_messages {false};
 };
 
 /// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated
