@@ -40,6 +40,7 @@ refuses () {
 
 # starts ARGUMENT ...: plays in the background until the first line of progress is out
 starts () {
+  : >log # not what the one before has said
   "$player" "$@" >log 2>&1 &
   pid=$!
   wait_for OUT
