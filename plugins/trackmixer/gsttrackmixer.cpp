@@ -49,12 +49,25 @@ enum : guint {
   PROP_ALIGNMENT_THRESHOLD,
   PROP_DISCONT_WAIT,
   PROP_RAMP_TIME,
+  PROP_STARVATION,
   PROP_LATENCY,
   PROP_MIN_UPSTREAM_LATENCY,
   PROP_STATS,
 };
 
 void child_proxy_init (gpointer iface, gpointer) noexcept;
+
+GType starvation_type ()
+{
+  static const GType type = [] {
+    static const GEnumValue values[] {
+        {static_cast<int> (Starvation::silence),
+            "Warn, and mix the track as silence until it brings something", "silence"},
+        {static_cast<int> (Starvation::error), "Post an error", "error"}, {0, nullptr, nullptr}};
+    return g_enum_register_static ("GstTrackMixerStarvation", values);
+  }();
+  return type;
+}
 
 } // namespace
 
@@ -86,6 +99,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
     break;
   case PROP_DISCONT_WAIT:
     g_value_set_uint64 (value, mixer.settings.discont_wait.load ());
+    break;
+  case PROP_STARVATION:
+    g_value_set_enum (value, static_cast<int> (mixer.settings.starvation.load ()));
     break;
   case PROP_LATENCY:
     g_value_set_uint64 (value, mixer.settings.latency.load ());
@@ -126,6 +142,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_DISCONT_WAIT:
     mixer.settings.discont_wait.store (g_value_get_uint64 (value));
+    break;
+  case PROP_STARVATION:
+    mixer.settings.starvation.store (static_cast<Starvation> (g_value_get_enum (value)));
     break;
   case PROP_LATENCY:
   case PROP_MIN_UPSTREAM_LATENCY:
@@ -322,6 +341,10 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
   install_time (PROP_MAX_TOTAL_BYTES, "max-total-bytes", "Maximum bytes",
       "What all queues together may hold when some must grow because another track has nothing", 0,
       kDefaultMaxTotalBytes);
+  g_object_class_install_property (object_class, PROP_STARVATION,
+      g_param_spec_enum ("starvation", "Starvation",
+          "What to do when the queues are at max-total-bytes and a track has nothing",
+          starvation_type (), static_cast<int> (Starvation::silence), playing));
   install_time (PROP_LATENCY, "latency", "Latency",
       "How much longer than it says upstream may take for a chunk in a live pipeline, in "
       "nanoseconds",
@@ -353,6 +376,7 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
       element_class, &sink_template, GST_TYPE_TRACK_MIXER_PAD);
   gst_element_class_set_static_metadata (element_class, "Track mixer", "Generic/Audio",
       "Mixes many audio tracks with a queue for each of them", "The gst-multitrack developers");
+  gst_type_mark_as_plugin_api (starvation_type (), static_cast<GstPluginAPIFlags> (0));
   gst_type_mark_as_plugin_api (GST_TYPE_TRACK_MIXER_PAD, static_cast<GstPluginAPIFlags> (0));
 }
 

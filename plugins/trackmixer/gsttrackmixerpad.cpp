@@ -2,6 +2,8 @@
 // The sink pad of trackmixer: properties of one track.
 #include "gsttrackmixerpad.hpp"
 
+#include "gsttrackmixer.hpp"
+
 using mt::trackmixer::Track;
 
 G_DEFINE_FINAL_TYPE (GstTrackMixerPad, gst_track_mixer_pad, GST_TYPE_PAD)
@@ -14,6 +16,7 @@ enum : guint {
   PROP_PAN,
   PROP_SOLO,
   PROP_QOS_MESSAGES,
+  PROP_MAX_SIZE_TIME,
   PROP_CONVERTER_CONFIG,
   PROP_CURRENT_LEVEL_TIME,
   PROP_CURRENT_LEVEL_BYTES,
@@ -57,6 +60,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
     break;
   case PROP_SOLO:
     g_value_set_boolean (value, track.settings.solo.load ());
+    break;
+  case PROP_MAX_SIZE_TIME:
+    g_value_set_uint64 (value, track.settings.max_size_time.load ());
     break;
   case PROP_QOS_MESSAGES:
     g_value_set_boolean (value, track.settings.qos_messages.load ());
@@ -102,6 +108,13 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_SOLO:
     track.settings.solo.store (g_value_get_boolean (value));
+    break;
+  case PROP_MAX_SIZE_TIME:
+    track.settings.max_size_time.store (g_value_get_uint64 (value));
+    if (GstObject *mixer = gst_object_get_parent (GST_OBJECT (object))) {
+      mt::trackmixer::state_of (mixer).mixer.update_limits ();
+      gst_object_unref (mixer);
+    }
     break;
   case PROP_QOS_MESSAGES:
     track.settings.qos_messages.store (g_value_get_boolean (value));
@@ -163,6 +176,11 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
   g_object_class_install_property (object_class, PROP_SOLO,
       g_param_spec_boolean (
           "solo", "Solo", "Mix only the tracks that have this set", FALSE, controllable));
+  g_object_class_install_property (object_class, PROP_MAX_SIZE_TIME,
+      g_param_spec_uint64 ("max-size-time", "Maximum queue time",
+          "Audio that this track's queue holds before its feeder waits, in nanoseconds (two chunks "
+          "at the least); the largest number: as the element says",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, read_write));
   g_object_class_install_property (object_class, PROP_QOS_MESSAGES,
       g_param_spec_boolean ("qos-messages", "Quality of service messages",
           "Post a QoS message when audio of this track came too late and is left out", FALSE,

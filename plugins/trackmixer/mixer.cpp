@@ -62,6 +62,7 @@ std::shared_ptr<Track> Mixer::add_track (GstPad *pad, unsigned index)
     track->queue.set_flow (flow_);
     generation_.fetch_add (1, std::memory_order_release);
   }
+  update_limits ();
   shared.readiness.recheck ();
   return track;
 }
@@ -97,11 +98,15 @@ void Mixer::update_limits () noexcept
         std::min<GstClockTime> (time, G_MAXINT64 / 4), rate, GST_SECOND));
   };
   // Two chunks at the least: one being mixed, and the next one complete.
-  const Frames limit = std::max (frames_in (settings.max_size_time.load ()),
-      2 * frames_in (settings.output_buffer_duration.load ()));
-  queue_limit_.store (limit, std::memory_order_relaxed);
-  for (const auto &track : tracks ())
+  const Frames least = 2 * frames_in (settings.output_buffer_duration.load ());
+  for (const auto &track : tracks ()) {
+    GstClockTime time = track->settings.max_size_time.load ();
+    if (!GST_CLOCK_TIME_IS_VALID (time))
+      time = settings.max_size_time.load ();
+    const Frames limit = std::max (frames_in (time), least);
+    track->queue_limit.store (limit, std::memory_order_relaxed);
     track->queue.set_limit (limit);
+  }
 }
 
 int Mixer::offer_format (Track &track, const GstAudioInfo &info, int rate_hz) noexcept
@@ -302,7 +307,7 @@ Mixer::Verdict Mixer::wait_for_chunk ()
   bool waited_for_track = false;
   for (;;) {
     if (shared.readiness.stopped ())
-      return Verdict::stopped;
+      return Verdict::stopped; // also where a track has starved and that is an error
     if (!plan_chunk ())
       return Verdict::impossible;
     if (shared.readiness.take_recheck ()) {
@@ -456,6 +461,19 @@ void Mixer::starve_missing (bool in_vain)
     if (track->mix.warned)
       continue;
     track->mix.warned = true;
+    if (settings.starvation.load (std::memory_order_relaxed) == Starvation::error) {
+      GST_ELEMENT_ERROR (element_, STREAM, FAILED,
+          ("Track %s has no data, and the other tracks have queued all that max-total-bytes "
+           "(%" G_GUINT64_FORMAT ") allows.",
+              track->name.c_str (), shared.max_total_bytes.load ()),
+          ("at %" GST_TIME_FORMAT ", queued %" G_GUINT64_FORMAT
+           " bytes. Set max-total-bytes higher if the file keeps its tracks that far apart, or "
+           "starvation=silence to go on without the track.",
+              GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
+      refuse (GST_FLOW_ERROR);
+      push_eos ();
+      return;
+    }
     GST_ELEMENT_WARNING (element_, STREAM, FAILED,
         ("Track %s is mixed as silence: it has no data, and the other tracks have queued all that "
          "max-total-bytes (%" G_GUINT64_FORMAT ") allows.",

@@ -32,6 +32,9 @@ constexpr GstClockTime kDefaultDiscontWait = GST_SECOND;
 constexpr GstClockTime kDefaultRampTime = 5 * GST_MSECOND;
 constexpr GstClockTime kMaxRampTime = 60 * GST_SECOND;
 
+/// What happens when the queues are at max-total-bytes and a track has nothing.
+enum class Starvation : std::uint8_t { silence, error };
+
 /// Settings. Any thread writes; read once a chunk, or once a buffer.
 struct MixerSettings {
   std::atomic<GstClockTime> output_buffer_duration {kDefaultChunk};
@@ -40,6 +43,7 @@ struct MixerSettings {
   std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
   std::atomic<GstClockTime> ramp_time {kDefaultRampTime};
   std::atomic<GstClockTime> latency {0};
+  std::atomic<Starvation> starvation {Starvation::silence};
   std::atomic<GstClockTime> min_upstream_latency {0};
 };
 
@@ -69,10 +73,10 @@ public:
   [[nodiscard]] std::vector<std::shared_ptr<Track>> tracks () const;
   /// The pad of a track with a reference, or null once it has been released.
   [[nodiscard]] GstPad *ref_pad (const Track &track) const noexcept;
-  /// The limit of each queue in frames. Before the rate is known there is none.
-  [[nodiscard]] Frames queue_limit () const noexcept
+  /// The limit of a track's queue in frames. Before the rate is known there is none.
+  [[nodiscard]] static Frames queue_limit (const Track &track) noexcept
   {
-    return queue_limit_.load (std::memory_order_relaxed);
+    return track.queue_limit.load (std::memory_order_relaxed);
   }
   /// Works the limit out anew from settings and rate, also for feeders that wait.
   void update_limits () noexcept;
@@ -178,7 +182,6 @@ private:
   std::vector<std::shared_ptr<Track>> tracks_; // under control_, in the order of their indices
   std::atomic<std::uint64_t> generation_ {1};  // of tracks_
   std::atomic<int> rate_hz_ {0};
-  std::atomic<Frames> queue_limit_ {0};
   std::atomic<GstClockTime> position_ns_ {0};
   std::atomic<bool> live_ {false};
   std::atomic<GstClockTime> upstream_latency_ {0};

@@ -25,6 +25,7 @@ struct TrackSettings {
   std::atomic<bool> mute {false};
   std::atomic<bool> solo {false};
   std::atomic<bool> qos_messages {false};
+  std::atomic<GstClockTime> max_size_time {GST_CLOCK_TIME_NONE}; // none: the element's
 };
 
 /// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated
@@ -154,6 +155,7 @@ struct Track {
   bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used
   bool lost_before {false};                 // feeder: the last buffer was one of them
   std::atomic<int> rate_hz {0};             // of what is queued: the mix's
+  std::atomic<Frames> queue_limit {0};      // from the settings of the track or the mixer
   MixInput mix;
 
   mutable std::mutex config_mutex; // guards the next line

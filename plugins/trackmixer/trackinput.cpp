@@ -66,7 +66,7 @@ GstFlowReturn push_pending_format (Element &state, Track &track)
   } else {
     item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
   }
-  const GstFlowReturn flow = track.queue.push (item, state.mixer.queue_limit ());
+  const GstFlowReturn flow = track.queue.push (item, Mixer::queue_limit (track));
   track.format_pending = flow != GST_FLOW_OK;
   return flow;
 }
@@ -88,7 +88,7 @@ GstFlowReturn push_rest (Element &state, Track &track)
   if (!track.resampler.active ())
     return GST_FLOW_OK;
   const QueueItem rest = track.resampler.drain ();
-  return rest.object ? track.queue.push (rest, state.mixer.queue_limit ()) : GST_FLOW_OK;
+  return rest.object ? track.queue.push (rest, Mixer::queue_limit (track)) : GST_FLOW_OK;
 }
 
 /// Resamples a buffer that begins at frame `start` of the track. Takes it.
@@ -103,7 +103,7 @@ GstFlowReturn push_resampled (
     track.resampler.begin_run (start);
   }
   const QueueItem item = track.resampler.resample (buffer, frames);
-  return item.frames > 0 ? track.queue.push (item, state.mixer.queue_limit ()) : GST_FLOW_OK;
+  return item.frames > 0 ? track.queue.push (item, Mixer::queue_limit (track)) : GST_FLOW_OK;
 }
 
 /// The rate of the mix if it is open: this one, or the nearest one that downstream takes.
@@ -399,7 +399,7 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
     item.start = track.resampler.to_mix (item.start);
     item.frames = end - item.start;
   }
-  return track.queue.push (item, state.mixer.queue_limit ());
+  return track.queue.push (item, Mixer::queue_limit (track));
 }
 
 } // namespace mt::trackmixer

@@ -193,6 +193,75 @@ GST_START_TEST (test_tracks_of_two_threads_that_depend_on_each_other)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_at_the_cap_starvation_can_be_an_error)
+{
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, "max-total-bytes",
+      guint64 {1} << 20, nullptr);
+  gst_util_set_object_arg (G_OBJECT (bed.element), "starvation", "error");
+  Feeder a {bed, Format {48000, 1}};
+  Feeder b {bed, Format {48000, 1}};
+  const auto early = noise (10 * kSecond, 1);
+  bed.play ();
+  a.run ([&] (Feeder &self) {
+    b.begin ();
+    self.begin ();
+    GstFlowReturn flow = GST_FLOW_OK;
+    for (std::size_t at = 0; flow == GST_FLOW_OK && at < early.size (); at += 4800)
+      flow = self.push (std::span {early}.subspan (at, 4800), static_cast<std::int64_t> (at));
+    fail_unless_equals_int (flow, GST_FLOW_ERROR);
+  });
+  const auto text = bed.message (GST_MESSAGE_ERROR);
+  fail_unless (text.find (GST_PAD_NAME (b.sink)) != std::string::npos, "%s", text.c_str ());
+  fail_unless (text.find ("1048576") != std::string::npos, "%s", text.c_str ());
+  fail_unless (bed.sink.wait_for_eos ());
+  a.join ();
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_limit_of_one_track)
+{
+  // Two tracks that cannot go out: each queues as much as its limit says.
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, nullptr);
+  Feeder a {bed, Format {48000, 1}};
+  Feeder b {bed, Format {48000, 1}};
+  g_object_set (b.sink, "max-size-time", 700 * GST_MSECOND, nullptr);
+  const auto samples = noise (4 * kSecond, 1);
+  bed.sink.close ();
+  bed.play ();
+  for (Feeder *feeder : {&a, &b}) {
+    feeder->begin ();
+    feeder->push (std::span {samples}.first (960), 0);
+  }
+  // The second chunk waits in its push: no queue grows because another one is empty.
+  bed.sink.let_through (1);
+  fail_unless (bed.sink.wait_for_chunks (1));
+  for (Feeder *feeder : {&a, &b})
+    feeder->run ([&] (Feeder &self) {
+      self.push_all (std::span {samples}.subspan (960), 3, 480, 960);
+      self.end ();
+    });
+  const auto level_of = [] (Feeder &feeder) {
+    guint64 level = 0;
+    g_object_get (feeder.sink, "current-level-time", &level, nullptr);
+    return level;
+  };
+  const auto settles_at = [&] (Feeder &feeder, GstClockTime limit) {
+    return eventually ([&] { return level_of (feeder) >= limit; }) &&
+        level_of (feeder) <= limit + 10 * GST_MSECOND; // and the buffer that made it full
+  };
+  fail_unless (settles_at (a, 200 * GST_MSECOND));
+  fail_unless (settles_at (b, 700 * GST_MSECOND));
+  // While it waits: more for the one, the element's for the other.
+  g_object_set (bed.element, "max-size-time", 400 * GST_MSECOND, nullptr);
+  fail_unless (settles_at (a, 400 * GST_MSECOND));
+  fail_unless (level_of (b) < 720 * GST_MSECOND);
+  bed.sink.open ();
+  fail_unless (bed.sink.wait_for_eos ());
+}
+GST_END_TEST;
+
 GST_START_TEST (test_at_the_cap_a_track_without_data_is_silence_with_a_warning)
 {
   constexpr std::uint64_t kCap = 1 << 20; // 5.5 s of mono float
@@ -276,6 +345,8 @@ static Suite *trackmixer_queue_suite ()
   TCase *growth = tcase_create ("growth");
   tcase_add_loop_test (growth, test_one_thread_feeds_tracks_in_turn, 2, 4);
   tcase_add_test (growth, test_tracks_of_two_threads_that_depend_on_each_other);
+  tcase_add_test (growth, test_at_the_cap_starvation_can_be_an_error);
+  tcase_add_test (growth, test_a_limit_of_one_track);
   tcase_add_test (growth, test_at_the_cap_a_track_without_data_is_silence_with_a_warning);
   tcase_add_test (growth, test_buf_tells_starved_from_too_slow);
   suite_add_tcase (suite, growth);
