@@ -50,6 +50,7 @@ enum : guint {
   PROP_DISCONT_WAIT,
   PROP_RAMP_TIME,
   PROP_STARVATION,
+  PROP_STATS_INTERVAL,
   PROP_LATENCY,
   PROP_MIN_UPSTREAM_LATENCY,
   PROP_STATS,
@@ -103,6 +104,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_STARVATION:
     g_value_set_enum (value, static_cast<int> (mixer.settings.starvation.load ()));
     break;
+  case PROP_STATS_INTERVAL:
+    g_value_set_uint64 (value, mixer.settings.stats_interval.load ());
+    break;
   case PROP_LATENCY:
     g_value_set_uint64 (value, mixer.settings.latency.load ());
     break;
@@ -145,6 +149,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_STARVATION:
     mixer.settings.starvation.store (static_cast<Starvation> (g_value_get_enum (value)));
+    break;
+  case PROP_STATS_INTERVAL:
+    mixer.settings.stats_interval.store (g_value_get_uint64 (value));
     break;
   case PROP_LATENCY:
   case PROP_MIN_UPSTREAM_LATENCY:
@@ -345,6 +352,10 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
       g_param_spec_enum ("starvation", "Starvation",
           "What to do when the queues are at max-total-bytes and a track has nothing",
           starvation_type (), static_cast<int> (Starvation::silence), playing));
+  install_time (PROP_STATS_INTERVAL, "stats-interval", "Statistics interval",
+      "How often the statistics are posted as an element message, in nanoseconds of wall-clock "
+      "time; 0: never",
+      0, 0);
   install_time (PROP_LATENCY, "latency", "Latency",
       "How much longer than it says upstream may take for a chunk in a live pipeline, in "
       "nanoseconds",

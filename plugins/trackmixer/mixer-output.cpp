@@ -360,6 +360,7 @@ void Mixer::produce ()
   bump (chunks_, 1);
   bump (frames_out_, frames);
   out_rate_.add (mixed, frames);
+  report_stats (mixed);
 
   push_pending_events ();
   flow = gst_pad_push (src_, buffer);

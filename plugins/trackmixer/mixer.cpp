@@ -538,6 +538,17 @@ void Mixer::report_late ()
 
 // --- what it tells
 
+void Mixer::report_stats (std::uint64_t now_ns)
+{
+  const auto interval = settings.stats_interval.load (std::memory_order_relaxed);
+  if (interval == 0)
+    return;
+  if (stats_told_ns_ != 0 && now_ns - stats_told_ns_ < interval)
+    return;
+  stats_told_ns_ = now_ns;
+  gst_element_post_message (element_, gst_message_new_element (GST_OBJECT (element_), stats ()));
+}
+
 GstStructure *Mixer::stats () const
 {
   const auto now = monotonic_ns ();

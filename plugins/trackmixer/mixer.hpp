@@ -44,6 +44,7 @@ struct MixerSettings {
   std::atomic<GstClockTime> ramp_time {kDefaultRampTime};
   std::atomic<GstClockTime> latency {0};
   std::atomic<Starvation> starvation {Starvation::silence};
+  std::atomic<GstClockTime> stats_interval {0};
   std::atomic<GstClockTime> min_upstream_latency {0};
 };
 
@@ -133,6 +134,7 @@ private:
   std::chrono::milliseconds believe_gaps_in_idle ();
   void starve_missing (bool in_vain);
   void report_late ();
+  void report_stats (std::uint64_t now_ns);
   void post_qos (const Track &track, std::uint64_t late_frames) const;
   bool plan_chunk ();
   [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
@@ -236,6 +238,7 @@ private:
   // --- written by the mix task, read by anybody
   dsp::DurationHistogram chunk_time_;
   dsp::OutputRate out_rate_;
+  std::uint64_t stats_told_ns_ {0}; // mix task
   std::atomic<std::uint64_t> chunks_ {0};
   std::atomic<std::uint64_t> frames_out_ {0};
   std::atomic<std::uint64_t> starved_chunks_ {0};

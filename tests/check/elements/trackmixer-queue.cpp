@@ -219,6 +219,34 @@ GST_START_TEST (test_at_the_cap_starvation_can_be_an_error)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_statistics_as_messages)
+{
+  for (const guint64 interval : {guint64 {0}, guint64 {1}, guint64 {GST_SECOND} * 3600}) {
+    MixerBed bed;
+    g_object_set (bed.element, "stats-interval", interval, nullptr);
+    Feeder a {bed, Format {48000, 1}};
+    bed.play ();
+    a.run ([] (Feeder &self) {
+      self.begin ();
+      self.push_all (noise (4800, 1), 1);
+      self.end ();
+    });
+    fail_unless (bed.sink.wait_for_eos ());
+    guint64 chunks = 0;
+    guint messages = 0;
+    while (GstMessage *message = gst_bus_pop_filtered (bed.bus, GST_MESSAGE_ELEMENT)) {
+      const GstStructure *stats = gst_message_get_structure (message);
+      fail_unless (gst_structure_has_name (stats, "application/x-trackmixer-stats"));
+      fail_unless (gst_structure_get_uint64 (stats, "chunks", &chunks));
+      fail_unless_equals_uint64 (chunks, ++messages);
+      gst_message_unref (message);
+    }
+    // Never; with each of the ten chunks; with the first one only.
+    fail_unless_equals_int (messages, interval == 0 ? 0 : interval == 1 ? 10 : 1);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_limit_of_one_track)
 {
   // Two tracks that cannot go out: each queues as much as its limit says.
@@ -347,6 +375,7 @@ static Suite *trackmixer_queue_suite ()
   tcase_add_test (growth, test_tracks_of_two_threads_that_depend_on_each_other);
   tcase_add_test (growth, test_at_the_cap_starvation_can_be_an_error);
   tcase_add_test (growth, test_a_limit_of_one_track);
+  tcase_add_test (growth, test_statistics_as_messages);
   tcase_add_test (growth, test_at_the_cap_a_track_without_data_is_silence_with_a_warning);
   tcase_add_test (growth, test_buf_tells_starved_from_too_slow);
   suite_add_tcase (suite, growth);
