@@ -192,25 +192,12 @@ void Player::add_track (GstPad *pad)
   const GstStructure *structure = gst_caps_get_structure (caps, 0);
   gst_structure_get_int (structure, "rate", &track.rate_hz);
   gst_structure_get_int (structure, "channels", &track.channels);
-  // The mix has the rate of the first track.
-  const auto first = std::find_if (
-      tracks_.begin (), tracks_.end (), [] (const Track &other) { return other.rate_hz; });
-  const int rate_hz = first == tracks_.end () ? track.rate_hz : first->rate_hz;
-  const std::string mix = format ("audio/x-raw,rate=%d", rate_hz);
-  gst_util_set_object_arg (G_OBJECT (find ("rate")), "caps", mix.c_str ());
   GstElement *mixer = find ("mixer");
-  g_autoptr (GstPad) sink = nullptr;
-  if (track.rate_hz == rate_hz)
-    sink = gst_element_get_compatible_pad (mixer, pad, caps);
-  if (!sink) {
-    const std::string line = "audioconvert ! audioresample ! " + mix;
-    GstElement *converter = gst_parse_bin_from_description (line.c_str (), TRUE, nullptr);
-    gst_bin_add (GST_BIN (pipeline ()), converter);
-    gst_element_link (converter, mixer);
-    gst_element_sync_state_with_parent (converter);
-    sink = gst_element_get_static_pad (converter, "sink");
-  }
-  if (gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
+  if (mixer->numsinkpads == 0) // the mix has the rate of the first track
+    gst_util_set_object_arg (
+        G_OBJECT (find ("rate")), "caps", format ("audio/x-raw,rate=%d", track.rate_hz).c_str ());
+  g_autoptr (GstPad) sink = gst_element_get_compatible_pad (mixer, pad, caps);
+  if (!sink || gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
     g_autofree gchar *text = gst_caps_to_string (caps);
     track = {.stream_id = track.stream_id, .problem = format ("the mix cannot take %s", text)};
   }
