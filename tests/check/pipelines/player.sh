@@ -136,7 +136,7 @@ check 'Ctrl-C twice leaves at once' test $? = 130
 echo 'not audio' >text.txt
 mkdir folder
 launch videotestsrc num-buffers=3 ! theoraenc ! matroskamux ! filesink location=video.mkv
-head -c 600 song.mka >head.mka
+head -c 2000 song.mka >head.mka # all tracks are known, none has sound
 refuses 'there is no file "none.mka"' none.mka --render out.flac
 refuses '"folder" is a folder' folder --render out.flac
 refuses '"text.txt" has no audio track' text.txt --render out.flac
