@@ -53,6 +53,8 @@ enum : guint {
   PROP_STATS_INTERVAL,
   PROP_LATENCY,
   PROP_MIN_UPSTREAM_LATENCY,
+  PROP_START_TIME_SELECTION,
+  PROP_START_TIME,
   PROP_STATS,
 };
 
@@ -74,6 +76,29 @@ GType starvation_type ()
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (GstTrackMixer, gst_track_mixer, GST_TYPE_ELEMENT,
     G_IMPLEMENT_INTERFACE (GST_TYPE_CHILD_PROXY, child_proxy_init))
+
+/**
+ * GstTrackMixerStartTimeSelection:
+ * @zero: at running time 0
+ * @first: at the running time of the first audio
+ * @set: at the running time in #GstTrackMixer:start-time
+ * @now: at the running time when the first chunk is made
+ *
+ * Where the output of a new stream begins.
+ */
+GType gst_track_mixer_start_time_selection_get_type ()
+{
+  // Values and nicks of GstAggregatorStartTimeSelection, which has no «now» in GStreamer 1.22.
+  static const GEnumValue values[] = {
+      {static_cast<gint> (StartTimeSelection::zero), "At running time 0", "zero"},
+      {static_cast<gint> (StartTimeSelection::first), "At the first audio", "first"},
+      {static_cast<gint> (StartTimeSelection::set), "At start-time", "set"},
+      {static_cast<gint> (StartTimeSelection::now), "When the first chunk is made", "now"},
+      {0, nullptr, nullptr},
+  };
+  static const GType type = g_enum_register_static ("GstTrackMixerStartTimeSelection", values);
+  return type;
+}
 
 namespace {
 
@@ -115,6 +140,12 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
     break;
   case PROP_RAMP_TIME:
     g_value_set_uint64 (value, mixer.settings.ramp_time.load ());
+    break;
+  case PROP_START_TIME_SELECTION:
+    g_value_set_enum (value, static_cast<gint> (mixer.settings.start_time_selection.load ()));
+    break;
+  case PROP_START_TIME:
+    g_value_set_uint64 (value, mixer.settings.start_time.load ());
     break;
   case PROP_STATS:
     g_value_take_boxed (value, mixer.stats ());
@@ -161,6 +192,13 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_RAMP_TIME:
     mixer.settings.ramp_time.store (g_value_get_uint64 (value));
+    break;
+  case PROP_START_TIME_SELECTION:
+    mixer.settings.start_time_selection.store (
+        static_cast<StartTimeSelection> (g_value_get_enum (value)));
+    break;
+  case PROP_START_TIME:
+    mixer.settings.start_time.store (g_value_get_uint64 (value));
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
@@ -377,6 +415,17 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
           "How long a change of volume, mute, pan or solo takes, in nanoseconds; 0 makes it in one "
           "step",
           0, kMaxRampTime, kDefaultRampTime, playing));
+  const auto read_write = static_cast<GParamFlags> (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_property (object_class, PROP_START_TIME_SELECTION,
+      g_param_spec_enum ("start-time-selection", "Start time selection",
+          "Where the output begins, from the next time that the element leaves READY",
+          GST_TYPE_TRACK_MIXER_START_TIME_SELECTION, static_cast<gint> (StartTimeSelection::zero),
+          read_write));
+  g_object_class_install_property (object_class, PROP_START_TIME,
+      g_param_spec_uint64 ("start-time", "Start time",
+          "Running time at which the output begins if start-time-selection=set, in nanoseconds; "
+          "none is 0",
+          0, G_MAXUINT64, GST_CLOCK_TIME_NONE, read_write));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "OUT (out-ksps), BUF (buf-min, buf-mean), time for a chunk, counts of chunks and frames",
@@ -389,6 +438,8 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
       "Mixes many audio tracks with a queue for each of them", "The gst-multitrack developers");
   gst_type_mark_as_plugin_api (starvation_type (), static_cast<GstPluginAPIFlags> (0));
   gst_type_mark_as_plugin_api (GST_TYPE_TRACK_MIXER_PAD, static_cast<GstPluginAPIFlags> (0));
+  gst_type_mark_as_plugin_api (
+      GST_TYPE_TRACK_MIXER_START_TIME_SELECTION, static_cast<GstPluginAPIFlags> (0));
 }
 
 static void gst_track_mixer_init (GstTrackMixer *self)

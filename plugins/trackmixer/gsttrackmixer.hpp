@@ -15,6 +15,9 @@ G_BEGIN_DECLS
 #define GST_TYPE_TRACK_MIXER (gst_track_mixer_get_type ())
 G_DECLARE_FINAL_TYPE (GstTrackMixer, gst_track_mixer, GST, TRACK_MIXER, GstElement)
 
+#define GST_TYPE_TRACK_MIXER_START_TIME_SELECTION (gst_track_mixer_start_time_selection_get_type ())
+GType gst_track_mixer_start_time_selection_get_type ();
+
 G_END_DECLS
 
 namespace mt::trackmixer {

@@ -38,6 +38,8 @@ public:
     shared_->readiness.recheck ();
   }
 
+  [[nodiscard]] bool playing () const noexcept { return playing_.load (std::memory_order_acquire); }
+
   /// False: not yet, and the task is woken when it is time to ask again.
   [[nodiscard]] bool passed (GstElement *element, GstClockTime running_time) noexcept;
   void cancel () noexcept;

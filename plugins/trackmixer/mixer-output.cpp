@@ -388,9 +388,12 @@ void Mixer::count_leftovers ()
     mix.unmap ();
     for (auto &item : mix.held) {
       if (item.occupies_time ()) {
-        bump (mix.frames_late, static_cast<std::uint64_t> (item.frames));
-        mix.late_untold += static_cast<std::uint64_t> (item.frames);
-        late_untold_ = true;
+        const Frames unwanted = std::clamp<Frames> (mix_begin_ - item.start, 0, item.frames);
+        const auto late = static_cast<std::uint64_t> (item.frames - unwanted);
+        bump (mix.frames_dropped, static_cast<std::uint64_t> (unwanted));
+        bump (mix.frames_late, late);
+        mix.late_untold += late;
+        late_untold_ = late_untold_ || late > 0;
       } else if (GstAudioInfo info; item.kind == QueueItem::Kind::format && negotiated_ &&
                  gst_audio_info_from_caps (&info, GST_CAPS (item.object)))
         mix.format = prepare_format (*track, info);
@@ -548,10 +551,13 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
     }
     if (item.start < at) {
       const Frames late = std::min (item.frames, at - item.start);
-      bump (track.mix.frames_late, static_cast<std::uint64_t> (late));
-      if (item.start < begin) { // and not only an overlap with its own audio
-        track.mix.late_untold += static_cast<std::uint64_t> (std::min (late, begin - item.start));
-        late_untold_ = true;
+      const Frames unwanted = std::clamp<Frames> (mix_begin_ - item.start, 0, late);
+      bump (track.mix.frames_dropped, static_cast<std::uint64_t> (unwanted));
+      bump (track.mix.frames_late, static_cast<std::uint64_t> (late - unwanted));
+      if (item.start + unwanted < begin) { // and not only an overlap with its own audio
+        track.mix.late_untold +=
+            static_cast<std::uint64_t> (std::min (late, begin - item.start) - unwanted);
+        late_untold_ = late_untold_ || unwanted < late;
       }
       consume (track, item, late);
     }

@@ -135,7 +135,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   const std::lock_guard lock {task_};
   segment_ = *segment;
   seqnum_ = seqnum;
-  position_ = anchor_ = planned_end_ = 0;
+  position_ = anchor_ = planned_end_ = mix_begin_ = 0;
   chunk_ = 0;
   planned_ = false;
   finished_ = segment_done_sent_ = false;
@@ -184,6 +184,7 @@ void Mixer::reset () noexcept
   note_latency ({});
   deadline_.cancel ();
   started_ = stream_started_ = negotiated_ = false;
+  start_open_ = true; // and not after a flush: as audiomixer
 }
 
 // --- waiting
@@ -202,7 +203,7 @@ bool Mixer::plan_chunk ()
   const auto duration = settings.output_buffer_duration.load (std::memory_order_relaxed);
   if (planned_ && duration == chunk_duration_)
     return true;
-  if (rate_hz () == 0)
+  if (rate_hz () == 0 || !start_is_known ())
     return true;
   chunk_duration_ = duration;
   anchor_ = position_;
@@ -216,6 +217,62 @@ bool Mixer::plan_chunk ()
   const bool fits = chunk_fits (caps);
   gst_caps_unref (caps);
   return fits;
+}
+
+/// False: the tracks or the clock say it, once there is audio.
+bool Mixer::start_is_known ()
+{
+  if (!start_open_)
+    return true;
+  const auto selection = settings.start_time_selection.load (std::memory_order_relaxed);
+  if (selection == StartTimeSelection::first || selection == StartTimeSelection::now)
+    return false;
+  const auto set = settings.start_time.load (std::memory_order_relaxed);
+  // Times that nobody can mean are cut so that no count of frames overflows.
+  const bool is_set = selection == StartTimeSelection::set && GST_CLOCK_TIME_IS_VALID (set);
+  begin_at (is_set ? frame_at (std::min<GstClockTime> (set, G_MAXINT64 / 8), rate_hz ()) : 0);
+  return true;
+}
+
+void Mixer::begin_at (Frames start) noexcept
+{
+  start_open_ = false;
+  position_ = mix_begin_ = start;
+  position_ns_.store (segment_.start +
+          gst_util_uint64_scale (
+              static_cast<guint64> (start), GST_SECOND, static_cast<guint64> (rate_hz ())),
+      std::memory_order_relaxed);
+  GST_INFO_OBJECT (element_, "the mix begins at frame %" G_GINT64_FORMAT, start);
+}
+
+/// The earliest frame in any queue.
+std::optional<Frames> Mixer::first_audio () const noexcept
+{
+  std::optional<Frames> first;
+  for (const auto &track : snapshot_)
+    if (const auto start = track->queue.first_audio (); start && (!first || *start < *first))
+      first = start;
+  return first;
+}
+
+/// With every track that counts there. Returns whether there was anything to choose.
+bool Mixer::choose_start ()
+{
+  if (!start_open_ || rate_hz () == 0)
+    return false;
+  Frames start = 0;
+  if (settings.start_time_selection.load (std::memory_order_relaxed) == StartTimeSelection::first)
+    start = first_audio ().value_or (0);
+  else if (deadline_.playing ())
+    if (GstClock *clock = gst_element_get_clock (element_); clock) {
+      const auto now =
+          GST_CLOCK_DIFF (gst_element_get_base_time (element_), gst_clock_get_time (clock));
+      start =
+          frame_at (static_cast<GstClockTime> (std::max<GstClockTimeDiff> (now, 0)), rate_hz ());
+      gst_object_unref (clock);
+    }
+  begin_at (std::max<Frames> (start, 0));
+  return true;
 }
 
 void Mixer::recount ()
@@ -232,7 +289,7 @@ void Mixer::recount ()
   // Before the rate is known, the first frame of each track is what the start waits for.
   const Frames need = planned_ ? planned_end_ : position_ + 1;
   for (const auto &track : snapshot_) {
-    track->queue.update_need (need);
+    track->queue.update_need (need, mix_begin_);
     const auto track_is = track->queue.judge ();
     open_tracks_ += track_is.linked && !track_is.ended;
     ended_tracks_ += track_is.ended;
@@ -316,15 +373,22 @@ Mixer::Verdict Mixer::wait_for_chunk ()
     }
     std::chrono::milliseconds timeout {0};
     if (shared.readiness.complete ()) {
-      if (started_ && open_tracks_ > 0)
-        break;
-      const auto verdict = judge (timeout);
+      const auto verdict = started_ && open_tracks_ > 0 ? Verdict::chunk : judge (timeout);
+      if (verdict == Verdict::chunk && choose_start ())
+        continue;
       if (verdict == Verdict::chunk)
         break;
       if (verdict == Verdict::end)
         return verdict;
       if (timeout.count () != 0)
         relieve (true);
+    } else if (start_open_ && rate_hz () != 0 && is_live ()) {
+      // Live, the first that comes makes the start; only the last would wake us.
+      if (first_audio ()) {
+        choose_start ();
+        continue;
+      }
+      timeout = kHoldInterval;
     } else if (past_deadline ()) {
       bump (deadline_misses_, 1);
       for (const auto &track : snapshot_)

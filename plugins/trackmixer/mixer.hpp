@@ -35,6 +35,14 @@ constexpr GstClockTime kMaxRampTime = 60 * GST_SECOND;
 /// What happens when the queues are at max-total-bytes and a track has nothing.
 enum class Starvation : std::uint8_t { silence, error };
 
+/// Where the output of a new stream begins; the values of GstAggregatorStartTimeSelection.
+enum class StartTimeSelection : gint {
+  zero = 0,
+  first = 1,
+  set = 2,
+  now = 3,
+};
+
 /// Settings. Any thread writes; read once a chunk, or once a buffer.
 struct MixerSettings {
   std::atomic<GstClockTime> output_buffer_duration {kDefaultChunk};
@@ -46,6 +54,8 @@ struct MixerSettings {
   std::atomic<Starvation> starvation {Starvation::silence};
   std::atomic<GstClockTime> stats_interval {0};
   std::atomic<GstClockTime> min_upstream_latency {0};
+  std::atomic<StartTimeSelection> start_time_selection {StartTimeSelection::zero};
+  std::atomic<GstClockTime> start_time {GST_CLOCK_TIME_NONE}; // of «set»; none is zero
 };
 
 /// The state of one trackmixer element, without GObject.
@@ -137,6 +147,10 @@ private:
   void report_stats (std::uint64_t now_ns);
   void post_qos (const Track &track, std::uint64_t late_frames) const;
   bool plan_chunk ();
+  bool start_is_known ();
+  bool choose_start ();
+  void begin_at (Frames start) noexcept;
+  [[nodiscard]] std::optional<Frames> first_audio () const noexcept;
   [[nodiscard]] Frames chunk_end (std::uint64_t chunk) const noexcept;
 
   // producing
@@ -204,6 +218,7 @@ private:
   std::uint64_t received_before_idle_ {0};
 
   Frames position_ {0};
+  Frames mix_begin_ {0}; // of the first chunk: what lies before was never wanted
   Frames planned_end_ {0};
   Frames last_audio_end_ {0}; // of all tracks, as of the last recount
   std::size_t open_tracks_ {0};
@@ -212,6 +227,7 @@ private:
   GstClockTime chunk_duration_ {0};     // the setting that the plan was made with
   std::uint64_t chunk_ {0};             // since the anchor
   Frames anchor_ {0};
+  bool start_open_ {true}; // where the first chunk begins, in a new stream
   bool planned_ {false};
   bool started_ {false};
   bool finished_ {false};

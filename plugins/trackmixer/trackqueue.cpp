@@ -83,6 +83,7 @@ void TrackQueue::release_feeder () noexcept
 GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
 {
   bool wake = false;
+  bool unused = false;
   {
     std::unique_lock lock {mutex_};
     feeder_ = std::this_thread::get_id ();
@@ -105,12 +106,17 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
       item.drop ();
       return flow;
     }
-    append (item);
-    queued_frames_ += item.frames;
-    queued_bytes_ += item.bytes;
-    queued_buffers_ += item.kind == QueueItem::Kind::audio;
-    if (item.bytes)
-      shared_.queued_bytes.fetch_add (item.bytes, std::memory_order_relaxed);
+    const bool too_early = item.occupies_time () && item.end () <= mix_begin_;
+    if (too_early) {
+      counts_.frames_flushed += static_cast<std::uint64_t> (item.frames);
+    } else {
+      append (item);
+      queued_frames_ += item.frames;
+      queued_bytes_ += item.bytes;
+      queued_buffers_ += item.kind == QueueItem::Kind::audio;
+      if (item.bytes)
+        shared_.queued_bytes.fetch_add (item.bytes, std::memory_order_relaxed);
+    }
     if (item.occupies_time ()) {
       counts_.frames_in += static_cast<std::uint64_t> (item.frames);
       end_ = std::max (end_, item.end ());
@@ -122,7 +128,10 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
       shared_.readiness.flag_recheck ();
     linked_ = true;
     wake = update_missing ();
+    unused = too_early;
   }
+  if (unused)
+    item.drop ();
   if (wake)
     shared_.readiness.wake_ready ();
   return GST_FLOW_OK;
@@ -231,6 +240,7 @@ void TrackQueue::clear () noexcept
     end_ = taken_end_ = gap_end_ = believed_gap_ = kNever;
     last_taken_frames_ = 0;
     grown_limit_ = 0;
+    mix_begin_ = 0;
     eos_ = segment_done_ = false;
     starved_ = false;
     feeder_ = {};
@@ -344,10 +354,20 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
   return true;
 }
 
-void TrackQueue::update_need (Frames end) noexcept
+std::optional<Frames> TrackQueue::first_audio () const noexcept
+{
+  const std::lock_guard lock {mutex_};
+  for (std::size_t i = 0; i < count_; ++i)
+    if (const QueueItem &item = ring_[(head_ + i) & (ring_.size () - 1)]; item.occupies_time ())
+      return item.start;
+  return std::nullopt;
+}
+
+void TrackQueue::update_need (Frames end, Frames mix_begin) noexcept
 {
   const std::lock_guard lock {mutex_};
   need_end_ = end;
+  mix_begin_ = mix_begin;
   (void)update_missing ();
   if (feeder_waiting_ && !is_ready ())
     release_feeder ();

@@ -112,7 +112,7 @@ public:
 
   /// While flushing, the feeder does not wait and push() returns FLUSHING.
   void set_flushing (bool flushing) noexcept;
-  /// Throws away what is queued and the end of the stream with it.
+  /// Throws away what is queued, and the end of the stream and the begin of the mix with it.
   void clear () noexcept;
   /// A track with no peer is not waited for.
   void set_linked (bool linked) noexcept;
@@ -147,8 +147,10 @@ public:
   /// true if the feeder has to be woken: call notify() later.
   bool take (Frames end, Frames next_end, std::vector<QueueItem> &held,
       std::vector<QueueItem> &flushed) noexcept;
-  /// States anew where the next chunk ends.
-  void update_need (Frames end) noexcept;
+  /// States anew where the next chunk ends, and where the whole mix begins.
+  void update_need (Frames end, Frames mix_begin) noexcept;
+  /// Where the first audio in the queue begins; none: there is none.
+  [[nodiscard]] std::optional<Frames> first_audio () const noexcept;
   void notify () noexcept { cond_.notify_all (); }
   /// A chunk is out: a drain looks again.
   void notify_drain () noexcept;
@@ -186,7 +188,8 @@ private:
   Frames believed_gap_ {kNever}; // up to here the mix does not wait for this track
   Frames taken_end_ {kNever};
   Frames last_taken_frames_ {0};
-  Frames need_end_ {0}; // the next chunk ends here
+  Frames need_end_ {0};  // the next chunk ends here
+  Frames mix_begin_ {0}; // audio that ends before is dropped: nothing would ever take it
   Frames limit_ {0};
   Frames grown_limit_ {0};
   GstFlowReturn flow_ {GST_FLOW_OK};

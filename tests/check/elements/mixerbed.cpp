@@ -186,10 +186,10 @@ gboolean CollectingSink::query (GstObject *parent, GstQuery *query) noexcept
   }
 }
 
-MixerBed::MixerBed (GstClockTime chunk, bool link_sink)
+MixerBed::MixerBed (GstClockTime chunk, bool link_sink, const char *factory)
 {
-  element = GST_ELEMENT (gst_object_ref_sink (gst_element_factory_make ("trackmixer", nullptr)));
-  fail_unless (element != nullptr, "no trackmixer: look at GST_PLUGIN_PATH");
+  element = GST_ELEMENT (gst_object_ref_sink (gst_element_factory_make (factory, nullptr)));
+  fail_unless (element != nullptr, "no %s: look at GST_PLUGIN_PATH", factory);
   g_object_set (element, "output-buffer-duration", chunk, nullptr);
   bus = gst_bus_new ();
   gst_element_set_bus (element, bus);

@@ -154,7 +154,8 @@ private:
 /// A trackmixer with a bus, and a collecting sink behind it.
 class MixerBed {
 public:
-  explicit MixerBed (GstClockTime chunk = 10 * GST_MSECOND, bool link_sink = true);
+  explicit MixerBed (GstClockTime chunk = 10 * GST_MSECOND, bool link_sink = true,
+      const char *factory = "trackmixer");
   ~MixerBed ();
   MixerBed (const MixerBed &) = delete;
   MixerBed &operator= (const MixerBed &) = delete;

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// What a program that knows audiomixer finds here too. Where both can be asked, both are.
+#include "support.hpp"
+
+#include <gst/check/gsttestclock.h>
+
+using namespace mt::test;
+
+namespace {
+
+constexpr const char *kBoth[] = {"audiomixer", "trackmixer"};
+constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
+
+/// A mixer, ours or audiomixer, with one track of audio from `first_frame` to `end_frame`.
+struct Start {
+  explicit Start (const char *factory) : bed {10 * GST_MSECOND, true, factory} {}
+  void select (const char *selection, GstClockTime start_time = GST_CLOCK_TIME_NONE)
+  {
+    gst_util_set_object_arg (G_OBJECT (bed.element), "start-time-selection", selection);
+    if (GST_CLOCK_TIME_IS_VALID (start_time))
+      g_object_set (bed.element, "start-time", start_time, nullptr);
+  }
+  void feed (Feeder &feeder, std::int64_t first_frame, std::int64_t end_frame)
+  {
+    feeder.begin ();
+    feeder.push_all (audio (first_frame, end_frame), 7, 3000, first_frame);
+    feeder.end ();
+  }
+  /// The same audio at the same frame whatever is fed of it.
+  static Samples audio (std::int64_t first_frame, std::int64_t end_frame)
+  {
+    static const Samples all = noise (2 * 96000, 1);
+    return {all.begin () + 2 * first_frame, all.begin () + 2 * end_frame};
+  }
+  /// What came out begins at that frame and goes on to the end of `audio`.
+  void check (std::int64_t begin, const Samples &wanted)
+  {
+    fail_unless (bed.sink.wait_for_eos ());
+    const std::lock_guard lock {bed.sink.mutex};
+    fail_unless (!bed.sink.chunks.empty ());
+    auto frame = static_cast<guint64> (begin);
+    for (const Chunk &chunk : bed.sink.chunks) {
+      fail_unless_equals_uint64 (chunk.offset, frame);
+      fail_unless_equals_uint64 (chunk.pts, time_of (static_cast<std::int64_t> (frame), 48000));
+      frame = chunk.offset_end;
+    }
+    check_equal (decode (bed.sink.bytes, GST_AUDIO_INFO_FORMAT (&bed.sink.info)), wanted);
+  }
+
+  MixerBed bed;
+};
+
+Samples silence_then (std::int64_t frames, const Samples &audio)
+{
+  Samples all (static_cast<std::size_t> (2 * frames));
+  all.insert (all.end (), audio.begin (), audio.end ());
+  return all;
+}
+
+} // namespace
+
+GST_START_TEST (test_start_at_zero_first_or_a_time)
+{
+  const char *factory = kBoth[__i__];
+  constexpr std::int64_t kFirst = 24000;
+  constexpr std::int64_t kEnd = kFirst + 10 * kChunkFrames;
+  const struct {
+    const char *selection;
+    GstClockTime start_time;
+    std::int64_t begin;
+  } starts[] = {
+      {"zero", GST_CLOCK_TIME_NONE, 0},
+      {"zero", GST_SECOND / 4, 0}, // means nothing then
+      {"first", GST_CLOCK_TIME_NONE, kFirst},
+      {"set", GST_CLOCK_TIME_NONE, 0},
+      {"set", GST_SECOND / 4, 12000},
+      {"set", GST_SECOND / 2 + 40 * GST_MSECOND, kFirst + 4 * kChunkFrames},
+  };
+  for (const auto &start : starts) {
+    Start mixer {factory};
+    mixer.select (start.selection, start.start_time);
+    Feeder feeder {mixer.bed};
+    mixer.bed.play ();
+    feeder.run ([&] (Feeder &f) { mixer.feed (f, kFirst, kEnd); });
+    mixer.check (start.begin,
+        start.begin < kFirst ? silence_then (kFirst - start.begin, Start::audio (kFirst, kEnd))
+                             : Start::audio (start.begin, kEnd));
+    feeder.join ();
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_first_is_the_earliest_of_all_tracks)
+{
+  constexpr std::int64_t kFirst[] = {24011, 12007, 30000};
+  for (std::size_t late = 0; late < 3; ++late) { // whichever comes last
+    Start mixer {"trackmixer"};
+    mixer.select ("first");
+    Feeders feeders;
+    for (int i = 0; i < 3; ++i)
+      feeders.push_back (std::make_unique<Feeder> (mixer.bed));
+    mixer.bed.play ();
+    Samples sum (static_cast<std::size_t> (2 * (36000 - kFirst[1])));
+    for (std::size_t i = 0; i < 3; ++i)
+      add_to (sum, Start::audio (kFirst[i], 36000),
+          static_cast<std::size_t> (2 * (kFirst[i] - kFirst[1])));
+    const auto feed = [&] (std::size_t i) { mixer.feed (*feeders[i], kFirst[i], 36000); };
+    for (std::size_t i = 0; i < 3; ++i)
+      if (i != late)
+        feed (i);
+    fail_unless_equals_int (static_cast<int> (mixer.bed.sink.chunk_count ()), 0);
+    feed (late);
+    mixer.check (kFirst[1], sum);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_what_lies_before_the_start_is_neither_kept_nor_late)
+{
+  // Far more than the queue may hold, for which the start would wait.
+  constexpr std::int64_t kEnd = 90000;
+  Start mixer {"trackmixer"};
+  g_object_set (mixer.bed.element, "max-size-time", static_cast<guint64> (100 * GST_MSECOND),
+      "max-total-bytes", static_cast<guint64> (100000), nullptr);
+  mixer.select ("set", GST_SECOND * 3 / 2);
+  Feeder feeder {mixer.bed};
+  mixer.bed.play ();
+  feeder.begin ();
+  feeder.push_all (Start::audio (0, 71000), 3);
+  fail_unless (count_in_stats (mixer.bed.element, "queued-bytes") <= 100000 + 3000 * 8);
+  feeder.run ([] (Feeder &f) {
+    f.push_all (Start::audio (71000, kEnd), 3, 3000, 71000);
+    f.end ();
+  });
+  mixer.check (72000, Start::audio (72000, kEnd));
+  feeder.join ();
+  fail_unless_equals_uint64 (feeder.count ("dropped-frames"), 72000);
+  fail_unless_equals_uint64 (feeder.count ("late-frames"), 0);
+  check_accounts (feeder);
+  fail_if (mixer.bed.has_message (GST_MESSAGE_WARNING));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_start_behind_all_audio_gives_the_end_at_once)
+{
+  Start mixer {"trackmixer"};
+  if (__i__ == 2)
+    mixer.select ("now");
+  else
+    mixer.select ("set", __i__ == 0 ? 10 * GST_SECOND : GST_CLOCK_TIME_NONE - 1);
+  GstClock *clock = gst_test_clock_new_with_start_time (5 * GST_SECOND);
+  gst_element_set_clock (mixer.bed.element, clock);
+  gst_object_unref (clock);
+  Feeder feeder {mixer.bed};
+  mixer.bed.play ();
+  mixer.feed (feeder, 0, 48000);
+  fail_unless (mixer.bed.sink.wait_for_eos ());
+  fail_unless_equals_int (static_cast<int> (mixer.bed.sink.chunk_count ()), 0);
+  check_accounts (feeder);
+  fail_if (mixer.bed.has_message (GST_MESSAGE_WARNING));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_after_a_flushing_seek_the_output_begins_at_zero)
+{
+  Start mixer {kBoth[__i__]};
+  mixer.select ("first");
+  Feeder feeder {mixer.bed};
+  feeder.upstream_event = [&feeder] (GstEvent *event) {
+    if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+      return false;
+    const guint32 seqnum = gst_event_get_seqnum (event);
+    GstEvent *start = gst_event_new_flush_start ();
+    gst_event_set_seqnum (start, seqnum);
+    gst_pad_push_event (feeder.src, start);
+    GstEvent *stop = gst_event_new_flush_stop (TRUE);
+    gst_event_set_seqnum (stop, seqnum);
+    gst_pad_push_event (feeder.src, stop);
+    return true;
+  };
+  mixer.bed.play ();
+  feeder.begin ();
+  feeder.push (Start::audio (24000, 24000 + 4 * kChunkFrames), 24000);
+  fail_unless (mixer.bed.sink.wait_for_chunks (1));
+  mixer.bed.sink.forget ();
+  fail_unless (gst_element_seek_simple (
+      mixer.bed.element, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, static_cast<gint64> (0)));
+  feeder.begin_segment ();
+  feeder.push (Start::audio (960, 4800), 960);
+  feeder.end ();
+  mixer.check (0, silence_then (960, Start::audio (960, 4800)));
+}
+GST_END_TEST;
+
+GST_START_TEST (test_now_is_what_the_clock_says)
+{
+  const bool has_clock = __i__ == 1;
+  Start mixer {"trackmixer"};
+  mixer.select ("now");
+  GstClock *clock = gst_test_clock_new_with_start_time (5 * GST_SECOND);
+  if (has_clock)
+    gst_element_set_clock (mixer.bed.element, clock);
+  gst_element_set_base_time (mixer.bed.element, 4 * GST_SECOND + GST_SECOND / 2);
+  Feeder feeder {mixer.bed};
+  mixer.bed.play ();
+  feeder.run ([&mixer] (Feeder &f) { mixer.feed (f, 0, 30000); });
+  mixer.check (has_clock ? 24000 : 0, Start::audio (has_clock ? 24000 : 0, 30000));
+  feeder.join ();
+  check_accounts (feeder);
+  mixer.bed.stop ();
+  gst_element_set_clock (mixer.bed.element, nullptr);
+  gst_object_unref (clock);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_live_the_first_that_comes_makes_the_start)
+{
+  Start mixer {"trackmixer"};
+  mixer.select ("first");
+  GstClock *clock = gst_test_clock_new ();
+  gst_element_set_clock (mixer.bed.element, clock);
+  gst_element_set_base_time (mixer.bed.element, 0);
+  Feeder one {mixer.bed};
+  Feeder silent {mixer.bed};
+  for (Feeder *feeder : {&one, &silent})
+    feeder->upstream_query = [] (GstQuery *query) {
+      if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+        return false;
+      gst_query_set_latency (query, TRUE, 0, GST_CLOCK_TIME_NONE);
+      return true;
+    };
+  mixer.bed.play ();
+  silent.begin ();
+  one.begin ();
+  one.push (Start::audio (24000, 24000 + 2 * kChunkFrames), 24000);
+  gst_test_clock_wait_for_next_pending_id (GST_TEST_CLOCK (clock), nullptr);
+  gst_test_clock_set_time (GST_TEST_CLOCK (clock), GST_SECOND);
+  GstClockID id = gst_test_clock_process_next_clock_id (GST_TEST_CLOCK (clock));
+  if (id)
+    gst_clock_id_unref (id);
+  fail_unless (mixer.bed.sink.wait_for_chunks (2));
+  {
+    const std::lock_guard lock {mixer.bed.sink.mutex};
+    fail_unless_equals_uint64 (mixer.bed.sink.chunks.front ().offset, 24000);
+  }
+  mixer.bed.stop ();
+  gst_element_set_clock (mixer.bed.element, nullptr);
+  gst_object_unref (clock);
+}
+GST_END_TEST;
+
+static Suite *trackmixer_dropin_suite ()
+{
+  Suite *suite = suite_create ("trackmixer-dropin");
+  TCase *start = tcase_create ("start");
+  tcase_add_loop_test (start, test_start_at_zero_first_or_a_time, 0, 2);
+  tcase_add_test (start, test_first_is_the_earliest_of_all_tracks);
+  tcase_add_test (start, test_what_lies_before_the_start_is_neither_kept_nor_late);
+  tcase_add_loop_test (start, test_a_start_behind_all_audio_gives_the_end_at_once, 0, 3);
+  tcase_add_loop_test (start, test_after_a_flushing_seek_the_output_begins_at_zero, 0, 2);
+  tcase_add_loop_test (start, test_now_is_what_the_clock_says, 0, 2);
+  tcase_add_test (start, test_live_the_first_that_comes_makes_the_start);
+  suite_add_tcase (suite, start);
+  return suite;
+}
+
+GST_CHECK_MAIN (trackmixer_dropin)
