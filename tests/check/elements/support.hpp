@@ -23,6 +23,14 @@
 // Last: it defines a macro «fail».
 #include <gst/check/gstcheck.h>
 
+/// fail_unless for each of many samples: that one writes to Check's pipe also when all is well,
+/// which takes longer than the mix does.
+#define CHECK_SAMPLE(condition, ...)                                                               \
+  do {                                                                                             \
+    if (!(condition))                                                                              \
+      fail (__VA_ARGS__);                                                                          \
+  } while (0)
+
 namespace mt::test {
 
 using Samples = std::vector<float>; // interleaved

@@ -377,7 +377,7 @@ GST_START_TEST (test_chunks_with_nothing_audible_say_so)
     fail_unless_equals_int ((bed.sink.chunks[n].flags & GST_BUFFER_FLAG_GAP) != 0, silent[n]);
     if (silent[n])
       for (std::size_t i = 0; i < 480; ++i)
-        fail_unless (got[480 * n + i] == 0.0f);
+        CHECK_SAMPLE (got[480 * n + i] == 0.0f, "frame %zu", 480 * n + i);
   }
 }
 GST_END_TEST;

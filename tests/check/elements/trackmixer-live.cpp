@@ -69,7 +69,7 @@ public:
     fail_unless (out.size () >= 2 * kFrames * (chunk + 1));
     const float first = out[2 * kFrames * chunk];
     for (std::size_t n = 0; n < 2 * kFrames; ++n)
-      fail_unless (out[2 * kFrames * chunk + n] == first);
+      CHECK_SAMPLE (out[2 * kFrames * chunk + n] == first, "sample %zu of chunk %zu", n, chunk);
     return first;
   }
 

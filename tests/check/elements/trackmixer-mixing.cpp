@@ -148,7 +148,7 @@ GST_START_TEST (test_integer_noise_to_its_precision)
     const double allowed =
         format_id == GST_AUDIO_FORMAT_S16 ? 0.0 : step_of (format_id) + std::ldexp (4.0, -24);
     for (std::size_t n = 0; n < sum.size (); ++n)
-      fail_unless (std::abs (static_cast<double> (got[n]) - sum[n]) <= allowed,
+      CHECK_SAMPLE (std::abs (static_cast<double> (got[n]) - sum[n]) <= allowed,
           "%s: sample %zu is %.10g and not %.10g", gst_audio_format_to_string (format_id), n,
           static_cast<double> (got[n]), sum[n]);
   }
@@ -170,7 +170,11 @@ GST_START_TEST (test_integer_output_saturates_and_counts)
   feed_to_end (bed, feeders, {loud, loud}, 3);
   const Samples got = bed.sink.samples ();
   for (std::size_t n = 0; n < got.size (); ++n)
-    fail_unless (got[n] == (loud[n] > 0 ? 32767.0f / 32768.0f : loud[n] < 0 ? -1.0f : 0.0f));
+    CHECK_SAMPLE (got[n] ==
+            (loud[n] > 0          ? 32767.0f / 32768.0f
+                    : loud[n] < 0 ? -1.0f
+                                  : 0.0f),
+        "sample %zu", n);
   fail_unless_equals_uint64 (count_in_stats (bed.element, "clipped-samples"), loud.size () - 2);
 }
 GST_END_TEST;

@@ -174,7 +174,7 @@ GST_START_TEST (test_holes_stay_in_place)
     fail_unless (error < 0.042, "from frame %" G_GINT64_FORMAT " on off by %g", begin, error);
     // And nothing of it lies before its start.
     for (std::int64_t n = std::max<std::int64_t> (0, begin - 4000); n < begin; ++n)
-      fail_unless (out[static_cast<std::size_t> (n)] == 0.0f);
+      CHECK_SAMPLE (out[static_cast<std::size_t> (n)] == 0.0f, "frame %" G_GINT64_FORMAT, n);
   }
 }
 GST_END_TEST;
@@ -202,7 +202,7 @@ GST_START_TEST (test_rates_together)
     for (std::size_t c = 0; c < 2; ++c) {
       const double error = std::abs (
           static_cast<double> (out[2 * n + c]) - sine (static_cast<std::int64_t> (n), kMixRate));
-      fail_unless (error < 0.02, "frame %zu is off by %g", n, error);
+      CHECK_SAMPLE (error < 0.02, "frame %zu is off by %g", n, error);
     }
   for (const auto &feeder : feeders)
     check_accounts (*feeder);
@@ -250,7 +250,7 @@ GST_START_TEST (test_a_flush_forgets_what_the_filter_holds)
   const Samples out = bed.sink.samples ();
   fail_unless_equals_uint64 (out.size (), 4800);
   for (const float sample : out)
-    fail_unless (sample == 0.0f);
+    CHECK_SAMPLE (sample == 0.0f, "%g is heard", static_cast<double> (sample));
 }
 GST_END_TEST;
 

@@ -86,7 +86,7 @@ GST_START_TEST (test_every_change_is_a_ramp_of_ramp_time)
           const double t = std::min (
               1.0, static_cast<double> (frame - begin) / static_cast<double> (ramp_frames));
           const double exact = 0.5 + (static_cast<double> (wanted[c]) - 0.5) * t;
-          fail_unless (std::abs (static_cast<double> (out[2 * frame + c]) - exact) < 1e-6,
+          CHECK_SAMPLE (std::abs (static_cast<double> (out[2 * frame + c]) - exact) < 1e-6,
               "%s: frame %zu of the ramp, channel %zu: %f, not %f", one.name, frame - begin, c,
               static_cast<double> (out[2 * frame + c]), exact);
         }
@@ -141,7 +141,7 @@ GST_START_TEST (test_the_first_sound_has_its_volume_at_once)
   fail_unless (bed.sink.wait_for_eos ());
   const Samples out = bed.sink.samples ();
   for (std::size_t n = 0; n < out.size (); n += 2)
-    fail_unless (out[n] == 0.0f && out[n + 1] == 0.25f);
+    CHECK_SAMPLE (out[n] == 0.0f && out[n + 1] == 0.25f, "sample %zu", n);
 }
 GST_END_TEST;
 
@@ -166,7 +166,7 @@ GST_START_TEST (test_pan_of_every_layout)
       for (std::size_t n = 0; n < out.size (); ++n) {
         const int side = channels == 1 ? 0 : kSides[n % static_cast<std::size_t> (channels)];
         const double gain = side * pan < 0.0 ? 1.0 - std::abs (pan) : 1.0;
-        fail_unless (std::abs (static_cast<double> (out[n]) - 0.5 * gain) < 1e-6,
+        CHECK_SAMPLE (std::abs (static_cast<double> (out[n]) - 0.5 * gain) < 1e-6,
             "%d channels, pan %g, channel %zu: %g", channels, pan,
             n % static_cast<std::size_t> (channels), static_cast<double> (out[n]));
       }
@@ -285,7 +285,7 @@ GST_START_TEST (test_automated_volume_follows_its_curve)
   const Samples out = bed.sink.samples ();
   for (std::size_t frame = 0; frame < kRate; ++frame) {
     const double exact = 0.5 * static_cast<double> (frame) / kRate;
-    fail_unless (std::abs (static_cast<double> (out[2 * frame]) - exact) < 1e-6,
+    CHECK_SAMPLE (std::abs (static_cast<double> (out[2 * frame]) - exact) < 1e-6,
         "frame %zu: %.9g, not %.9g", frame, static_cast<double> (out[2 * frame]), exact);
   }
   double seen = 0.0;
