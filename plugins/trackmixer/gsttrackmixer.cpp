@@ -44,6 +44,7 @@ GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink_%u", GST_PAD
 
 enum : guint {
   PROP_OUTPUT_BUFFER_DURATION = 1,
+  PROP_OUTPUT_BUFFER_DURATION_FRACTION,
   PROP_MAX_SIZE_TIME,
   PROP_MAX_TOTAL_BYTES,
   PROP_ALIGNMENT_THRESHOLD,
@@ -107,12 +108,53 @@ Element &state_of (gpointer object) noexcept
   return *GST_TRACK_MIXER (object)->state;
 }
 
+/// The chunk's length as the property shows it; a duration that has none of 32 bits is rounded.
+void get_chunk_fraction (const Mixer &mixer, GValue *value) noexcept
+{
+  const auto [numerator, denominator] = mixer.settings.chunk_length ();
+  const auto divisor = static_cast<guint64> (
+      gst_util_greatest_common_divisor_int64 (static_cast<gint64> (numerator), // up to 10 s in ns
+          static_cast<gint64> (denominator)));
+  if (numerator / divisor <= G_MAXINT) {
+    gst_value_set_fraction (
+        value, static_cast<gint> (numerator / divisor), static_cast<gint> (denominator / divisor));
+    return;
+  }
+  gint rounded = 0;
+  gint over = 1;
+  gst_util_double_to_fraction (
+      static_cast<double> (numerator) / static_cast<double> (denominator), &rounded, &over);
+  gst_value_set_fraction (value, rounded, over);
+}
+
+/// Before the mixer runs only, as its flags say.
+void set_chunk_fraction (GObject *object, const GValue *value) noexcept
+{
+  const gint numerator = gst_value_get_fraction_numerator (value);
+  const gint denominator = gst_value_get_fraction_denominator (value);
+  Element &state = state_of (object);
+  if (state.running.load ()) {
+    GST_ELEMENT_WARNING (object, LIBRARY, SETTINGS,
+        ("output-buffer-duration-fraction stays as it is: %d/%d came in PAUSED or PLAYING.",
+            numerator, denominator),
+        ("Set it in NULL or READY, or set output-buffer-duration, which can change at any time."));
+    return;
+  }
+  state.mixer.settings.set_chunk_fraction (
+      static_cast<guint64> (numerator), static_cast<guint64> (denominator));
+  state.mixer.update_limits ();
+  g_object_notify (object, "output-buffer-duration");
+}
+
 void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) noexcept
 {
   const Mixer &mixer = state_of (object).mixer;
   switch (id) {
   case PROP_OUTPUT_BUFFER_DURATION:
     g_value_set_uint64 (value, mixer.settings.output_buffer_duration.load ());
+    break;
+  case PROP_OUTPUT_BUFFER_DURATION_FRACTION:
+    get_chunk_fraction (mixer, value);
     break;
   case PROP_MAX_SIZE_TIME:
     g_value_set_uint64 (value, mixer.settings.max_size_time.load ());
@@ -160,9 +202,13 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   Mixer &mixer = state_of (object).mixer;
   switch (id) {
   case PROP_OUTPUT_BUFFER_DURATION:
-    mixer.settings.output_buffer_duration.store (g_value_get_uint64 (value));
+    mixer.settings.set_chunk_duration (g_value_get_uint64 (value));
     mixer.update_limits ();
+    g_object_notify (object, "output-buffer-duration-fraction");
     gst_element_post_message (GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
+    break;
+  case PROP_OUTPUT_BUFFER_DURATION_FRACTION:
+    set_chunk_fraction (object, value);
     break;
   case PROP_MAX_SIZE_TIME:
     mixer.settings.max_size_time.store (g_value_get_uint64 (value));
@@ -379,6 +425,13 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
   };
   install_time (PROP_OUTPUT_BUFFER_DURATION, "output-buffer-duration", "Output buffer duration",
       "Length of a chunk, in nanoseconds", 1, kDefaultChunk, kLongestChunk);
+  g_object_class_install_property (object_class, PROP_OUTPUT_BUFFER_DURATION_FRACTION,
+      gst_param_spec_fraction ("output-buffer-duration-fraction", "Output buffer duration fraction",
+          "Length of a chunk, in seconds: output-buffer-duration as a fraction, and exactly", 1,
+          G_MAXINT, static_cast<gint> (kLongestChunk / GST_SECOND), 1, 1,
+          static_cast<gint> (GST_SECOND / kDefaultChunk),
+          static_cast<GParamFlags> (
+              G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)));
   install_time (PROP_MAX_SIZE_TIME, "max-size-time", "Maximum queue time",
       "Audio that the queue of each track holds before its feeder waits, in nanoseconds (two "
       "chunks at the least)",

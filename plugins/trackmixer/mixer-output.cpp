@@ -134,14 +134,13 @@ bool Mixer::chunk_fits (GstCaps *caps) const
   // The sum is made of floats, also where what goes out is smaller.
   const guint64 frame_bytes = std::max<guint64> (
       static_cast<guint64> (info.bpf), sizeof (float) * static_cast<guint64> (info.channels));
-  const guint64 bytes = frame_bytes *
-      gst_util_uint64_scale_ceil (chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND);
+  const guint64 bytes = frame_bytes * chunk_length_.frames_rounded_up (rate_hz ());
   if (bytes <= kMaxChunkBytes)
     return true;
   GST_ELEMENT_ERROR (element_, LIBRARY, SETTINGS,
       ("output-buffer-duration is too long: a chunk of %" GST_TIME_FORMAT " with %d channels at %d "
        "Hz has %" G_GUINT64_FORMAT " bytes; the limit is %" G_GUINT64_FORMAT ".",
-          GST_TIME_ARGS (chunk_duration_), info.channels, rate_hz (), bytes,
+          GST_TIME_ARGS (chunk_length_.time ()), info.channels, rate_hz (), bytes,
           static_cast<guint64> (kMaxChunkBytes)),
       ("Set it to %" G_GUINT64_FORMAT " ns at the most, or mix fewer channels.",
           gst_util_uint64_scale (
@@ -210,9 +209,8 @@ bool Mixer::negotiate ()
 bool Mixer::decide_pool (GstCaps *caps)
 {
   // Chunks of a duration that is no whole number of frames are of this size or one less.
-  pool_frames_ = std::max<Frames> (1,
-      static_cast<Frames> (gst_util_uint64_scale_ceil (
-          chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND)));
+  pool_frames_ =
+      std::max<Frames> (1, static_cast<Frames> (chunk_length_.frames_rounded_up (rate_hz ())));
   const auto size = static_cast<guint> (pool_frames_ * GST_AUDIO_INFO_BPF (&out_info_));
 
   GstBufferPool *pool = nullptr;

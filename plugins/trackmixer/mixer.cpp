@@ -33,6 +33,27 @@ std::chrono::milliseconds shorter_wait (
 }
 } // namespace
 
+void MixerSettings::set_chunk_duration (GstClockTime duration) noexcept
+{
+  output_buffer_fraction.store (0);
+  output_buffer_duration.store (duration);
+}
+
+void MixerSettings::set_chunk_fraction (guint64 numerator, guint64 denominator) noexcept
+{
+  const ChunkLength length {numerator, denominator};
+  output_buffer_duration.store (std::max<GstClockTime> (length.time (), 1));
+  output_buffer_fraction.store (numerator << 32 | denominator);
+}
+
+ChunkLength MixerSettings::chunk_length () const noexcept
+{
+  const auto fraction = output_buffer_fraction.load (std::memory_order_relaxed);
+  if (fraction != 0)
+    return {fraction >> 32, fraction & G_MAXUINT32};
+  return {output_buffer_duration.load (std::memory_order_relaxed), GST_SECOND};
+}
+
 Mixer::~Mixer ()
 {
   for (const auto *events : {&pending_events_, &events_after_})
@@ -98,7 +119,8 @@ void Mixer::update_limits () noexcept
         std::min<GstClockTime> (time, G_MAXINT64 / 4), rate, GST_SECOND));
   };
   // Two chunks at the least: one being mixed, and the next one complete.
-  const Frames least = 2 * frames_in (settings.output_buffer_duration.load ());
+  const auto least =
+      2 * static_cast<Frames> (settings.chunk_length ().frames_rounded_up (rate_hz ()));
   for (const auto &track : tracks ()) {
     GstClockTime time = track->settings.max_size_time.load ();
     if (!GST_CLOCK_TIME_IS_VALID (time))
@@ -192,20 +214,21 @@ void Mixer::reset () noexcept
 Frames Mixer::chunk_end (std::uint64_t chunk) const noexcept
 {
   // From the anchor each time, so that a duration which is no whole number of frames never drifts.
-  const auto end = static_cast<Frames> (gst_util_uint64_scale (
-      (chunk + 1) * chunk_duration_, static_cast<guint64> (rate_hz ()), GST_SECOND));
+  const auto end =
+      static_cast<Frames> (gst_util_uint64_scale ((chunk + 1) * chunk_length_.numerator,
+          static_cast<guint64> (rate_hz ()), chunk_length_.denominator));
   return anchor_ + std::max (end, static_cast<Frames> (chunk + 1)); // one frame at the least
 }
 
 /// False: there can be no such chunk, and it has been said why.
 bool Mixer::plan_chunk ()
 {
-  const auto duration = settings.output_buffer_duration.load (std::memory_order_relaxed);
-  if (planned_ && duration == chunk_duration_)
+  const ChunkLength length = settings.chunk_length ();
+  if (planned_ && length == chunk_length_)
     return true;
   if (rate_hz () == 0 || !start_is_known ())
     return true;
-  chunk_duration_ = duration;
+  chunk_length_ = length;
   anchor_ = position_;
   chunk_ = 0;
   planned_end_ = chunk_end (0);

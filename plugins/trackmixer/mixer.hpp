@@ -35,6 +35,22 @@ constexpr GstClockTime kMaxRampTime = 60 * GST_SECOND;
 /// What happens when the queues are at max-total-bytes and a track has nothing.
 enum class Starvation : std::uint8_t { silence, error };
 
+/// The length of a chunk as a fraction of a second.
+struct ChunkLength {
+  guint64 numerator {0};
+  guint64 denominator {1};
+
+  [[nodiscard]] guint64 frames_rounded_up (int rate_hz) const noexcept
+  {
+    return gst_util_uint64_scale_ceil (numerator, static_cast<guint64> (rate_hz), denominator);
+  }
+  [[nodiscard]] GstClockTime time () const noexcept
+  {
+    return gst_util_uint64_scale (GST_SECOND, numerator, denominator);
+  }
+  bool operator== (const ChunkLength &) const = default;
+};
+
 /// Where the output of a new stream begins; the values of GstAggregatorStartTimeSelection.
 enum class StartTimeSelection : gint {
   zero = 0,
@@ -46,6 +62,8 @@ enum class StartTimeSelection : gint {
 /// Settings. Any thread writes; read once a chunk, or once a buffer.
 struct MixerSettings {
   std::atomic<GstClockTime> output_buffer_duration {kDefaultChunk};
+  // The same exactly, if it was set as a fraction: the numerator in the upper half, else 0.
+  std::atomic<std::uint64_t> output_buffer_fraction {0};
   std::atomic<GstClockTime> max_size_time {kDefaultMaxSizeTime};
   std::atomic<GstClockTime> alignment_threshold {kDefaultAlignmentThreshold};
   std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
@@ -56,6 +74,10 @@ struct MixerSettings {
   std::atomic<GstClockTime> min_upstream_latency {0};
   std::atomic<StartTimeSelection> start_time_selection {StartTimeSelection::zero};
   std::atomic<GstClockTime> start_time {GST_CLOCK_TIME_NONE}; // of «set»; none is zero
+
+  void set_chunk_duration (GstClockTime duration) noexcept;
+  void set_chunk_fraction (guint64 numerator, guint64 denominator) noexcept;
+  [[nodiscard]] ChunkLength chunk_length () const noexcept;
 };
 
 /// The state of one trackmixer element, without GObject.
@@ -224,7 +246,7 @@ private:
   std::size_t open_tracks_ {0};
   std::size_t ended_tracks_ {0};
   std::size_t segment_done_tracks_ {0}; // of those that have ended
-  GstClockTime chunk_duration_ {0};     // the setting that the plan was made with
+  ChunkLength chunk_length_;            // the setting that the plan was made with
   std::uint64_t chunk_ {0};             // since the anchor
   Frames anchor_ {0};
   bool start_open_ {true}; // where the first chunk begins, in a new stream

@@ -249,6 +249,117 @@ GST_START_TEST (test_live_the_first_that_comes_makes_the_start)
 }
 GST_END_TEST;
 
+// --- output-buffer-duration-fraction
+
+namespace {
+
+std::pair<int, int> fraction_of (GstElement *element)
+{
+  GValue value = G_VALUE_INIT;
+  g_value_init (&value, GST_TYPE_FRACTION);
+  g_object_get_property (G_OBJECT (element), "output-buffer-duration-fraction", &value);
+  return {gst_value_get_fraction_numerator (&value), gst_value_get_fraction_denominator (&value)};
+}
+
+guint64 duration_of (GstElement *element)
+{
+  guint64 duration = 0;
+  g_object_get (element, "output-buffer-duration", &duration, nullptr);
+  return duration;
+}
+
+} // namespace
+
+GST_START_TEST (test_fraction_and_duration_are_two_views)
+{
+  MixerBed bed {10 * GST_MSECOND, false, kBoth[__i__]};
+  std::vector<std::string> notified;
+  g_signal_connect (bed.element, "notify",
+      G_CALLBACK (+[] (GObject *, GParamSpec *spec, gpointer names) {
+        static_cast<std::vector<std::string> *> (names)->emplace_back (spec->name);
+      }),
+      &notified);
+  const struct {
+    int numerator;
+    int denominator;
+    GstClockTime duration; // truncated to a nanosecond
+  } lengths[] = {{1, 100, 10 * GST_MSECOND}, {1, 60, 16666666}, {1001, 30000, 33366666},
+      {10, 1, 10 * GST_SECOND}};
+  for (const auto &length : lengths) {
+    notified.clear ();
+    g_object_set (bed.element, "output-buffer-duration-fraction", length.numerator,
+        length.denominator, nullptr);
+    fail_unless (fraction_of (bed.element) == std::pair (length.numerator, length.denominator));
+    fail_unless_equals_uint64 (duration_of (bed.element), length.duration);
+    fail_unless (std::find (notified.begin (), notified.end (), "output-buffer-duration") !=
+        notified.end ());
+  }
+  notified.clear ();
+  g_object_set (bed.element, "output-buffer-duration", static_cast<guint64> (16666666), nullptr);
+  fail_unless (fraction_of (bed.element) == std::pair (8333333, 500000000));
+  fail_unless (std::find (notified.begin (), notified.end (), "output-buffer-duration-fraction") !=
+      notified.end ());
+}
+GST_END_TEST;
+
+GST_START_TEST (test_fractions_at_the_limits)
+{
+  MixerBed bed {10 * GST_MSECOND, false};
+  g_object_set (bed.element, "output-buffer-duration-fraction", 1, G_MAXINT, nullptr);
+  fail_unless_equals_uint64 (duration_of (bed.element), 1);
+  ASSERT_WARNING (g_object_set (bed.element, "output-buffer-duration-fraction", 11, 1, nullptr));
+  fail_unless_equals_uint64 (duration_of (bed.element), 1); // GObject has refused it
+  // Has no fraction of 32 bits.
+  g_object_set (bed.element, "output-buffer-duration", static_cast<guint64> (9999999999), nullptr);
+  const auto [numerator, denominator] = fraction_of (bed.element);
+  fail_unless (std::abs (static_cast<double> (numerator) / denominator - 9.999999999) < 1e-8);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_fraction_does_not_drift)
+{
+  constexpr std::int64_t kChunks = 3000;
+  const int rate_hz = __i__ == 0 ? 48000 : 44100;
+  const int numerator = __i__ == 0 ? 1 : 1001;
+  const int denominator = __i__ == 0 ? 60 : 30000;
+  MixerBed bed;
+  bed.sink.keep_bytes = false;
+  g_object_set (bed.element, "output-buffer-duration-fraction", numerator, denominator, nullptr);
+  Feeder feeder {bed, {rate_hz, 1}};
+  bed.play ();
+  const auto edge = [&] (std::int64_t chunk) { return chunk * numerator * rate_hz / denominator; };
+  feeder.run ([&] (Feeder &f) {
+    f.begin ();
+    const Samples second (static_cast<std::size_t> (rate_hz));
+    for (std::int64_t at = 0; at < edge (kChunks); at += rate_hz)
+      f.push (second, at);
+    f.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  feeder.join ();
+  const std::lock_guard lock {bed.sink.mutex};
+  fail_unless (bed.sink.chunks.size () >= kChunks);
+  for (std::int64_t chunk = 0; chunk < kChunks; ++chunk) {
+    const Chunk &got = bed.sink.chunks[static_cast<std::size_t> (chunk)];
+    fail_unless_equals_uint64 (got.offset, static_cast<guint64> (edge (chunk)));
+    fail_unless_equals_uint64 (got.offset_end, static_cast<guint64> (edge (chunk + 1)));
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_fraction_can_not_be_set_while_it_runs)
+{
+  MixerBed bed;
+  gst_element_set_state (bed.element, GST_STATE_READY);
+  g_object_set (bed.element, "output-buffer-duration-fraction", 1, 60, nullptr);
+  gst_element_set_state (bed.element, GST_STATE_PAUSED);
+  g_object_set (bed.element, "output-buffer-duration-fraction", 1, 25, nullptr);
+  fail_unless (fraction_of (bed.element) == std::pair (1, 60));
+  const std::string warning = bed.message (GST_MESSAGE_WARNING);
+  fail_unless (warning.find ("1/25") != std::string::npos, "%s", warning.c_str ());
+}
+GST_END_TEST;
+
 static Suite *trackmixer_dropin_suite ()
 {
   Suite *suite = suite_create ("trackmixer-dropin");
@@ -261,6 +372,12 @@ static Suite *trackmixer_dropin_suite ()
   tcase_add_loop_test (start, test_now_is_what_the_clock_says, 0, 2);
   tcase_add_test (start, test_live_the_first_that_comes_makes_the_start);
   suite_add_tcase (suite, start);
+  TCase *fraction = tcase_create ("fraction");
+  tcase_add_loop_test (fraction, test_fraction_and_duration_are_two_views, 0, 2);
+  tcase_add_test (fraction, test_fractions_at_the_limits);
+  tcase_add_loop_test (fraction, test_a_fraction_does_not_drift, 0, 2);
+  tcase_add_test (fraction, test_a_fraction_can_not_be_set_while_it_runs);
+  suite_add_tcase (suite, fraction);
   return suite;
 }
 
