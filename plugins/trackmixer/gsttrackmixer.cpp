@@ -56,6 +56,7 @@ enum : guint {
   PROP_MIN_UPSTREAM_LATENCY,
   PROP_START_TIME_SELECTION,
   PROP_START_TIME,
+  PROP_EMIT_SIGNALS,
   PROP_STATS,
 };
 
@@ -189,6 +190,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_START_TIME:
     g_value_set_uint64 (value, mixer.settings.start_time.load ());
     break;
+  case PROP_EMIT_SIGNALS:
+    g_value_set_boolean (value, mixer.settings.emit_signals.load ());
+    break;
   case PROP_STATS:
     g_value_take_boxed (value, mixer.stats ());
     break;
@@ -245,6 +249,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_START_TIME:
     mixer.settings.start_time.store (g_value_get_uint64 (value));
+    break;
+  case PROP_EMIT_SIGNALS:
+    mixer.settings.emit_signals.store (g_value_get_boolean (value));
     break;
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
@@ -479,6 +486,24 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
           "Running time at which the output begins if start-time-selection=set, in nanoseconds; "
           "none is 0",
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, read_write));
+  g_object_class_install_property (object_class, PROP_EMIT_SIGNALS,
+      g_param_spec_boolean (
+          "emit-signals", "Emit signals", "Emit samples-selected", FALSE, read_write));
+  /**
+   * GstTrackMixer::samples-selected:
+   * @mixer: the mixer
+   * @segment: the segment of the output, with the position of the chunk
+   * @pts: of the chunk
+   * @dts: none
+   * @duration: of the chunk
+   * @info: its first frame (`offset`) and its number of `frames`
+   *
+   * The next chunk is about to be mixed; what the handler sets of its tracks holds for it. Only
+   * with #GstTrackMixer:emit-signals, in the thread that mixes.
+   */
+  g_signal_new ("samples-selected", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_FIRST, 0, nullptr,
+      nullptr, nullptr, G_TYPE_NONE, 5, GST_TYPE_SEGMENT | G_SIGNAL_TYPE_STATIC_SCOPE,
+      G_TYPE_UINT64, G_TYPE_UINT64, G_TYPE_UINT64, GST_TYPE_STRUCTURE | G_SIGNAL_TYPE_STATIC_SCOPE);
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "OUT (out-ksps), BUF (buf-min, buf-mean), time for a chunk, counts of chunks and frames",

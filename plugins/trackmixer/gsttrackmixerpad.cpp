@@ -16,6 +16,7 @@ enum : guint {
   PROP_PAN,
   PROP_SOLO,
   PROP_QOS_MESSAGES,
+  PROP_EMIT_SIGNALS,
   PROP_MAX_SIZE_TIME,
   PROP_CONVERTER_CONFIG,
   PROP_CURRENT_LEVEL_TIME,
@@ -66,6 +67,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
     break;
   case PROP_QOS_MESSAGES:
     g_value_set_boolean (value, track.settings.qos_messages.load ());
+    break;
+  case PROP_EMIT_SIGNALS:
+    g_value_set_boolean (value, track.settings.emit_signals.load ());
     break;
   case PROP_CONVERTER_CONFIG:
     g_value_take_boxed (value, track.copy_converter_config ());
@@ -118,6 +122,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_QOS_MESSAGES:
     track.settings.qos_messages.store (g_value_get_boolean (value));
+    break;
+  case PROP_EMIT_SIGNALS:
+    track.settings.emit_signals.store (g_value_get_boolean (value));
     break;
   case PROP_CONVERTER_CONFIG: {
     const std::lock_guard lock {track.config_mutex};
@@ -185,6 +192,19 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
       g_param_spec_boolean ("qos-messages", "Quality of service messages",
           "Post a QoS message when audio of this track came too late and is left out", FALSE,
           read_write));
+  g_object_class_install_property (object_class, PROP_EMIT_SIGNALS,
+      g_param_spec_boolean ("emit-signals", "Emit signals", "Emit buffer-consumed", FALSE,
+          static_cast<GParamFlags> (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS)));
+  /**
+   * GstTrackMixerPad::buffer-consumed:
+   * @pad: the track
+   * @buffer: as it was queued
+   *
+   * The mix is done with a buffer, which it may have found too late. Only with
+   * #GstTrackMixerPad:emit-signals, in the thread that mixes, behind the chunk.
+   */
+  g_signal_new ("buffer-consumed", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_FIRST, 0, nullptr,
+      nullptr, nullptr, G_TYPE_NONE, 1, GST_TYPE_BUFFER);
   g_object_class_install_property (object_class, PROP_CONVERTER_CONFIG,
       g_param_spec_boxed ("converter-config", "Converter configuration",
           "Options of the GstAudioConverter of this track, for the next caps that it brings",

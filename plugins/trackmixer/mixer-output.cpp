@@ -284,6 +284,16 @@ void Mixer::produce ()
   }
   push_segment ();
 
+  const Frames begin = position_;
+  Frames end = planned_end_;
+  if (open_tracks_ == 0) // every track has ended: this may be the last chunk
+    end = std::clamp (last_audio_end_, begin + 1, planned_end_);
+  if (settings.emit_signals.load (std::memory_order_relaxed)) {
+    tell_selected (begin, end);
+    if (shared.readiness.stopped () || !planned_)
+      return; // a flush meanwhile, which a handler may have made itself
+  }
+
   GstBuffer *buffer = nullptr;
   // A pool with a limit may be empty while a sink holds what it has; waiting for it could not be
   // ended.
@@ -300,10 +310,6 @@ void Mixer::produce ()
     return;
   }
 
-  const Frames begin = position_;
-  Frames end = planned_end_;
-  if (open_tracks_ == 0) // every track has ended: this may be the last chunk
-    end = std::clamp (last_audio_end_, begin + 1, planned_end_);
   const Frames next_end = end < planned_end_ ? planned_end_ : chunk_end (chunk_ + 1);
   const auto frames = static_cast<std::size_t> (end - begin);
   const std::size_t samples = frames * static_cast<std::size_t> (mix_info_.channels);
@@ -372,6 +378,37 @@ void Mixer::produce ()
   if (flow != GST_FLOW_OK)
     stop_with (flow);
   report_late ();
+  for (const auto &[track, used] : consumed_) {
+    tell_consumed (*track, used);
+    gst_buffer_unref (used);
+  }
+  consumed_.clear ();
+}
+
+/// Before anything of the chunk is taken, so that what a handler sets holds for it.
+void Mixer::tell_selected (Frames begin, Frames end) const
+{
+  const auto time_of = [this] (Frames frame) {
+    return gst_util_uint64_scale (
+        static_cast<guint64> (frame), GST_SECOND, static_cast<guint64> (rate_hz ()));
+  };
+  GstSegment segment = segment_;
+  segment.position = segment_.start + time_of (begin);
+  // The name and fields of GstAudioAggregator's, which programs look for.
+  GstStructure *info = gst_structure_new ("GstAudioAggregatorSelectedSamplesInfo", "offset",
+      G_TYPE_UINT64, static_cast<guint64> (begin), "frames", G_TYPE_UINT,
+      static_cast<guint> (end - begin), nullptr);
+  g_signal_emit_by_name (element_, "samples-selected", &segment, segment.position,
+      GST_CLOCK_TIME_NONE, time_of (end) - time_of (begin), info);
+  gst_structure_free (info);
+}
+
+void Mixer::tell_consumed (const Track &track, GstBuffer *buffer) const
+{
+  if (GstPad *pad = ref_pad (track); pad) {
+    g_signal_emit_by_name (pad, "buffer-consumed", buffer);
+    gst_object_unref (pad);
+  }
 }
 
 /// What is queued when every track has ended lies before the end of the mix: it came too late.
@@ -392,6 +429,8 @@ void Mixer::count_leftovers ()
         bump (mix.frames_late, late);
         mix.late_untold += late;
         late_untold_ = late_untold_ || late > 0;
+        if (item.kind == QueueItem::Kind::audio && track->settings.emit_signals.load ())
+          tell_consumed (*track, GST_BUFFER (item.object));
       } else if (GstAudioInfo info; item.kind == QueueItem::Kind::format && negotiated_ &&
                  gst_audio_info_from_caps (&info, GST_CAPS (item.object)))
         mix.format = prepare_format (*track, info);
@@ -479,6 +518,7 @@ void Mixer::refuse (GstFlowReturn flow)
 void Mixer::collect (Frames begin, Frames end, Frames next_end)
 {
   aim_gains (begin);
+  std::size_t tellable = 0;
   for (const auto &track : snapshot_) {
     auto &mix = track->mix;
     std::size_t known = mix.held.size ();
@@ -497,6 +537,9 @@ void Mixer::collect (Frames begin, Frames end, Frames next_end)
       mix.prepared.push_back (prepare_format (*track, info));
       mix.retired.reserve (mix.prepared.size ());
     }
+    mix.tells_consumed = track->settings.emit_signals.load (std::memory_order_relaxed);
+    if (mix.tells_consumed)
+      consumed_.reserve (tellable += mix.held.size ());
   }
 }
 
@@ -574,6 +617,8 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
     if (item.frames > 0)
       break; // goes on in the next chunk
     track.mix.unmap ();
+    if (track.mix.tells_consumed && item.kind == QueueItem::Kind::audio)
+      consumed_.emplace_back (&track, GST_BUFFER (std::exchange (item.object, nullptr)));
     item.drop ();
   }
   held.erase (held.begin (), held.begin () + static_cast<std::ptrdiff_t> (used));

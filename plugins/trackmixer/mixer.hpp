@@ -68,6 +68,7 @@ struct MixerSettings {
   std::atomic<GstClockTime> alignment_threshold {kDefaultAlignmentThreshold};
   std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
   std::atomic<GstClockTime> ramp_time {kDefaultRampTime};
+  std::atomic<bool> emit_signals {false};
   std::atomic<GstClockTime> latency {0};
   std::atomic<Starvation> starvation {Starvation::silence};
   std::atomic<GstClockTime> stats_interval {0};
@@ -194,6 +195,8 @@ private:
   void collect (Frames begin, Frames end, Frames next_end);
   bool mix_tracks (std::span<float> acc, Frames begin, Frames end);
   void let_go () noexcept;
+  void tell_selected (Frames begin, Frames end) const;
+  void tell_consumed (const Track &track, GstBuffer *buffer) const;
   bool mix_track (Track &track, std::span<float> acc, Frames begin, Frames end);
   bool mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames);
   void aim_gains (Frames begin) noexcept;
@@ -229,6 +232,7 @@ private:
   std::vector<std::shared_ptr<Track>> snapshot_;
   std::uint64_t snapshot_generation_ {0};
   std::vector<Track *> to_wake_;
+  std::vector<std::pair<const Track *, GstBuffer *>> consumed_; // to be told of behind the chunk
   std::vector<std::thread::id> starving_;
   std::vector<GstEvent *> pending_events_; // before the next chunk
   std::vector<GstEvent *> events_after_;   // behind the chunk being mixed

@@ -25,6 +25,7 @@ struct TrackSettings {
   std::atomic<bool> mute {false};
   std::atomic<bool> solo {false};
   std::atomic<bool> qos_messages {false};
+  std::atomic<bool> emit_signals {false};
   std::atomic<GstClockTime> max_size_time {GST_CLOCK_TIME_NONE}; // none: the element's
 };
 
@@ -108,6 +109,7 @@ struct MixInput {
   TrackGain gain;
   GstPad *automated {nullptr}; // during a chunk: a reference to the pad, if it has control bindings
   bool warned {false};         // of this episode of starving
+  bool tells_consumed {false}; // emit-signals, as of this chunk
   std::uint64_t late_untold {0};    // frames that came after their time, not yet reported
   Frames last_late {INT64_MIN / 2}; // where the mix was then
   std::uint64_t received_before_wait {0};

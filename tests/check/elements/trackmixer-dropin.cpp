@@ -360,6 +360,149 @@ GST_START_TEST (test_a_fraction_can_not_be_set_while_it_runs)
 }
 GST_END_TEST;
 
+// --- signals
+
+namespace {
+
+struct Selected {
+  guint64 position, pts, dts, duration, offset;
+  guint frames;
+  std::string name;
+};
+
+struct Signals {
+  std::mutex mutex;
+  std::vector<Selected> selected;
+  std::vector<GstClockTime> consumed;
+
+  static void note_selected (GstElement *element, GstSegment *segment, guint64 pts, guint64 dts,
+      guint64 duration, GstStructure *info, gpointer data) noexcept
+  {
+    auto &self = *static_cast<Signals *> (data);
+    const std::lock_guard lock {self.mutex};
+    Selected now {segment->position, pts, dts, duration, 0, 0, gst_structure_get_name (info)};
+    gst_structure_get_uint64 (info, "offset", &now.offset);
+    gst_structure_get_uint (info, "frames", &now.frames);
+    // audiomixer says it again when it is woken before the chunk is there.
+    if (self.selected.empty () || self.selected.back ().offset != now.offset ||
+        GST_OBJECT_NAME (element)[0] == 't')
+      self.selected.push_back (now);
+  }
+  static void note_consumed (GstPad *, GstBuffer *buffer, gpointer data) noexcept
+  {
+    auto &self = *static_cast<Signals *> (data);
+    const std::lock_guard lock {self.mutex};
+    self.consumed.push_back (GST_BUFFER_PTS (buffer));
+  }
+  void connect (MixerBed &bed, Feeder &feeder, bool emit)
+  {
+    g_signal_connect (bed.element, "samples-selected", G_CALLBACK (note_selected), this);
+    g_signal_connect (feeder.sink, "buffer-consumed", G_CALLBACK (note_consumed), this);
+    g_object_set (bed.element, "emit-signals", emit, nullptr);
+    g_object_set (feeder.sink, "emit-signals", emit, nullptr);
+  }
+};
+
+} // namespace
+
+GST_START_TEST (test_signals_tell_of_every_chunk_and_buffer)
+{
+  const bool emit = __i__ < 2;
+  constexpr std::int64_t kBuffer = 700;
+  constexpr std::int64_t kBuffers = 12;
+  Signals signals;
+  MixerBed bed {10 * GST_MSECOND, true, kBoth[__i__ % 2]};
+  Feeder feeder {bed};
+  signals.connect (bed, feeder, emit);
+  bed.play ();
+  std::vector<GstClockTime> pushed;
+  feeder.begin ();
+  feeder.run ([&pushed] (Feeder &f) {
+    for (std::int64_t i = 0; i < kBuffers; ++i) {
+      // One that is announced as silence has its place too.
+      f.push (Start::audio (i * kBuffer, (i + 1) * kBuffer), i * kBuffer,
+          i == 3 ? GST_BUFFER_FLAG_GAP : 0);
+      pushed.push_back (time_of (i * kBuffer, 48000));
+    }
+    f.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  feeder.join ();
+  bed.stop ();
+  if (!emit) {
+    fail_unless (signals.selected.empty () && signals.consumed.empty ());
+    return;
+  }
+  fail_unless (signals.consumed == pushed);
+  const std::lock_guard lock {bed.sink.mutex};
+  fail_unless (signals.selected.size () >= bed.sink.chunks.size ());
+  for (std::size_t i = 0; i < bed.sink.chunks.size (); ++i) {
+    const Chunk &chunk = bed.sink.chunks[i];
+    const Selected &told = signals.selected[i];
+    fail_unless_equals_string (told.name.c_str (), "GstAudioAggregatorSelectedSamplesInfo");
+    fail_unless_equals_uint64 (told.position, chunk.pts);
+    fail_unless_equals_uint64 (told.pts, chunk.pts);
+    fail_unless_equals_uint64 (told.dts, GST_CLOCK_TIME_NONE);
+    fail_unless_equals_uint64 (told.offset, chunk.offset);
+    if (i + 1 == bed.sink.chunks.size ())
+      break; // audiomixer tells of a whole one, and finds out later
+    fail_unless_equals_uint64 (told.duration, chunk.duration);
+    fail_unless_equals_uint64 (told.offset + told.frames, chunk.offset_end);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_what_a_handler_sets_holds_for_the_chunk)
+{
+  MixerBed bed {10 * GST_MSECOND, true, kBoth[__i__]};
+  Feeder feeder {bed};
+  g_object_set (bed.element, "emit-signals", TRUE, nullptr);
+  g_signal_connect (bed.element, "samples-selected",
+      G_CALLBACK (+[] (GstElement *, GstSegment *, guint64, guint64, guint64, GstStructure *,
+                       gpointer pad) { g_object_set (pad, "volume", 0.5, nullptr); }),
+      feeder.sink);
+  bed.play ();
+  Samples half = Start::audio (0, 4 * kChunkFrames);
+  feeder.begin ();
+  feeder.push (half, 0);
+  feeder.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  for (float &sample : half)
+    sample *= 0.5f;
+  check_equal (bed.sink.samples (), half);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_handler_may_flush)
+{
+  MixerBed bed;
+  Feeder feeder {bed};
+  g_object_set (bed.element, "emit-signals", TRUE, nullptr);
+  static std::atomic<bool> flushed;
+  flushed = false;
+  g_signal_connect (bed.element, "samples-selected",
+      G_CALLBACK (+[] (GstElement *, GstSegment *, guint64 pts, guint64, guint64, GstStructure *,
+                       gpointer data) {
+        auto &f = *static_cast<Feeder *> (data);
+        if (pts < 20 * GST_MSECOND || flushed)
+          return;
+        gst_pad_push_event (f.src, gst_event_new_flush_start ());
+        gst_pad_push_event (f.src, gst_event_new_flush_stop (TRUE));
+        flushed = true;
+      }),
+      &feeder);
+  bed.play ();
+  feeder.begin ();
+  feeder.push (Start::audio (0, 4 * kChunkFrames), 0);
+  fail_unless (eventually ([] { return flushed.load (); }));
+  feeder.begin_segment ();
+  feeder.push (Start::audio (0, 4 * kChunkFrames), 0);
+  feeder.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_accounts (feeder);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_dropin_suite ()
 {
   Suite *suite = suite_create ("trackmixer-dropin");
@@ -378,6 +521,11 @@ static Suite *trackmixer_dropin_suite ()
   tcase_add_loop_test (fraction, test_a_fraction_does_not_drift, 0, 2);
   tcase_add_test (fraction, test_a_fraction_can_not_be_set_while_it_runs);
   suite_add_tcase (suite, fraction);
+  TCase *signals = tcase_create ("signals");
+  tcase_add_loop_test (signals, test_signals_tell_of_every_chunk_and_buffer, 0, 4);
+  tcase_add_loop_test (signals, test_what_a_handler_sets_holds_for_the_chunk, 0, 2);
+  tcase_add_test (signals, test_a_handler_may_flush);
+  suite_add_tcase (suite, signals);
   return suite;
 }
 
