@@ -8,6 +8,7 @@
 #include "converter.hpp"
 #include "dsp/mix.hpp"
 #include "glue/buffermap.hpp"
+#include "glue/mapaudio.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 #define GST_CAT_DEFAULT gst_track_mixer_debug
@@ -373,7 +374,7 @@ void Mixer::produce ()
     push_pending_events ();
   shared.chunks_out.store (shared.chunks_begun.load ());
   if (shared.drains.load () > 0)
-    for (const auto &track : snapshot_)
+    for (const auto &track : tracks ()) // also those that came after the last recount
       track->queue.notify_drain ();
   if (flow != GST_FLOW_OK)
     stop_with (flow);
@@ -646,7 +647,7 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<float> acc, Fram
     return false;
   }
   if (!mix.mapped) {
-    if (!gst_audio_buffer_map (&mix.map, &mix.format.info, buffer, GST_MAP_READ)) {
+    if (!glue::map_audio (mix.map, mix.format.info, buffer)) {
       bump (mix.frames_dropped, count);
       return false;
     }

@@ -186,8 +186,22 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
     start_type = GST_SEEK_TYPE_SET;
     start = static_cast<gint64> (segment.position);
   }
-  if (!gst_segment_do_seek (&segment, rate, GST_FORMAT_TIME, flags, start_type,
+  // Or gst_segment_do_seek() complains of a mistake of ours.
+  const auto clamped = [&segment] (gint64 time) {
+    time = std::max<gint64> (time, 0);
+    return GST_CLOCK_TIME_IS_VALID (segment.duration)
+        ? std::min (time, static_cast<gint64> (segment.duration))
+        : time;
+  };
+  const auto length = static_cast<gint64> (segment.duration);
+  const gint64 from = clamped (start_type == GST_SEEK_TYPE_END ? length + start : start);
+  const gint64 to = stop_type == GST_SEEK_TYPE_END ? length + stop
+      : stop_type == GST_SEEK_TYPE_SET             ? stop
+                                                   : static_cast<gint64> (segment.stop);
+  if ((to != -1 && clamped (to) < from) ||
+      !gst_segment_do_seek (&segment, rate, GST_FORMAT_TIME, flags, start_type,
           static_cast<guint64> (start), stop_type, static_cast<guint64> (stop), nullptr)) {
+    GST_WARNING_OBJECT (parent, "refuses %" GST_PTR_FORMAT ": it ends before it starts", event);
     gst_event_unref (event);
     return nullptr;
   }

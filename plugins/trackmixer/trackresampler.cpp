@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "converter.hpp"
+#include "glue/mapaudio.hpp"
 
 namespace mt::trackmixer {
 
@@ -95,7 +96,7 @@ QueueItem TrackResampler::resample (GstBuffer *buffer, Frames frames) noexcept
 {
   QueueItem item;
   GstAudioBuffer map;
-  if (gst_audio_buffer_map (&map, &from_, buffer, GST_MAP_READ)) {
+  if (glue::map_audio (map, from_, buffer)) {
     silent_in_ = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP) ? silent_in_ + frames : 0;
     frames_in_ += frames;
     item = convert (map.planes, frames, G_MAXINT64);

@@ -366,6 +366,9 @@ GST_START_TEST (test_seeks_that_are_refused)
   fail_if (send_upstream (mix.bed,
       gst_event_new_seek (1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
           GST_SEEK_TYPE_NONE, -1)));
+  fail_if (send_upstream (mix.bed,
+      gst_event_new_seek (1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, GST_SECOND,
+          GST_SEEK_TYPE_SET, GST_SECOND - 1))); // ends before it starts
   fail_unless_equals_int (mix.a.seeks, 0);
   fail_unless (mix.bed.sink.wait_for_eos ());
   check_equal (mix.bed.sink.samples (), mix.from (0));

@@ -58,7 +58,6 @@ public:
   explicit Monkey (unsigned seed) : random_ {seed} { bed_.play (); }
   ~Monkey ()
   {
-    g_printerr ("%d chunks, %d pads\n", (int)bed_.sink.chunk_count (), (int)pads_.size ());
     bed_.stop (); // then its pads
   }
   Monkey (const Monkey &) = delete;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The ends of what trackmixer does: most channels, no data, no room downstream, samples in
-// planes, and flushes in the middle of a buffer.
+// The ends of what trackmixer does: most channels, no data, no room downstream, drains, samples
+// in planes, and flushes in the middle of a buffer.
 #include "support.hpp"
 
 using namespace mt::test;
@@ -240,6 +240,60 @@ GST_START_TEST (test_feeders_that_wait_hear_that_downstream_has_ended)
 }
 GST_END_TEST;
 
+// --- drains
+
+GST_START_TEST (test_a_drain_returns_when_the_whole_chunks_are_out)
+{
+  MixerBed bed {kChunk};
+  Feeder track {bed, {kRate, 1}};
+  bed.sink.close ();
+  bed.play ();
+  std::atomic<int> step {0};
+  track.run ([&step] (Feeder &self) {
+    self.begin ();
+    self.push (noise (3 * kChunkFrames + 100, 1), 0);
+    fail_unless (drain (self));
+    step = 1;
+    fail_unless (drain (self)); // nothing is left but a part of a chunk
+    self.push (noise (380, 2), 3 * kChunkFrames + 100);
+    step = 2;
+    fail_unless (drain (self));
+    step = 3;
+    self.end ();
+  });
+  for (int chunk = 0; chunk < 3; ++chunk) {
+    fail_unless (mixes (bed, (static_cast<std::uint64_t> (chunk) + 1) * kChunkFrames));
+    std::this_thread::sleep_for (std::chrono::milliseconds {10});
+    fail_unless_equals_int (step, 0);
+    bed.sink.let_through (1);
+  }
+  fail_unless (eventually ([&] { return step == 2; }));
+  fail_unless_equals_int (bed.sink.chunk_count (), 3);
+  bed.sink.let_through (1);
+  fail_unless (eventually ([&] { return step == 3; }));
+  fail_unless_equals_int (bed.sink.chunk_count (), 4);
+  fail_unless (bed.sink.wait_for_eos ());
+  check_accounts (track);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_drain_of_a_pad_that_came_during_a_push)
+{
+  MixerBed bed {kChunk};
+  Feeder steady {bed, {kRate, 1}};
+  bed.sink.close ();
+  bed.play ();
+  steady.begin ();
+  steady.push (noise (5 * kChunkFrames, 1), 0);
+  fail_unless (mixes (bed, kChunkFrames)); // the first chunk waits in the sink
+  Feeder late {bed, {kRate, 1}};
+  late.run ([] (Feeder &self) { fail_unless (drain (self)); });
+  std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until it waits for that chunk
+  bed.sink.open ();
+  fail_unless (late.finishes (), "a drain of a new pad hangs");
+}
+GST_END_TEST;
+
 // --- planes
 
 namespace {
@@ -316,6 +370,37 @@ GST_START_TEST (test_samples_in_planes)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_meta_of_another_rate)
+{
+  // As of an element that changes the caps and leaves the buffers alone. Also through the
+  // resampler.
+  for (const int rate : {kRate, kRate / 2}) {
+    Samples all[2];
+    for (const bool with_meta : {false, true}) {
+      MixerBed bed {kChunk};
+      Feeder steady {bed, {kRate, 1}};
+      Feeder track {bed, {rate, 1}};
+      bed.play ();
+      steady.begin ();
+      track.begin ();
+      GstBuffer *buffer = track.make (noise (2000, 2), 0);
+      GstAudioInfo info = info_of ({96000, 1});
+      info.position[0] = GST_AUDIO_CHANNEL_POSITION_FRONT_LEFT;
+      if (with_meta)
+        gst_buffer_add_audio_meta (buffer, &info, 2000, nullptr);
+      fail_unless_equals_int (gst_pad_push (track.src, buffer), GST_FLOW_OK);
+      track.end ();
+      steady.push_all (noise (9000, 1), 1);
+      steady.end ();
+      fail_unless (bed.sink.wait_for_eos ());
+      all[with_meta] = bed.sink.samples ();
+      check_accounts (track);
+    }
+    check_equal (all[1], all[0]);
+  }
+}
+GST_END_TEST;
+
 static Suite *trackmixer_limits_suite ()
 {
   Suite *suite = suite_create ("trackmixer-limits");
@@ -326,7 +411,10 @@ static Suite *trackmixer_limits_suite ()
   tcase_add_test (limits, test_a_flush_with_a_buffer_half_used);
   tcase_add_test (limits, test_silence_without_end_after_the_cap);
   tcase_add_test (limits, test_feeders_that_wait_hear_that_downstream_has_ended);
+  tcase_add_test (limits, test_a_drain_returns_when_the_whole_chunks_are_out);
+  tcase_add_test (limits, test_a_drain_of_a_pad_that_came_during_a_push);
   tcase_add_test (limits, test_samples_in_planes);
+  tcase_add_test (limits, test_a_meta_of_another_rate);
   suite_add_tcase (suite, limits);
   return suite;
 }
