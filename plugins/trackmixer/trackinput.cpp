@@ -348,7 +348,7 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
             track.name.c_str ()));
     leave_out (track);
   }
-  if (track.left_out) {
+  if (track.left_out || track.segment_done) { // the mix does not wait for it, so it must not wait
     gst_buffer_unref (buffer);
     return GST_FLOW_EOS;
   }

@@ -240,6 +240,34 @@ GST_START_TEST (test_feeders_that_wait_hear_that_downstream_has_ended)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_audio_after_the_end_of_its_segment)
+{
+  MixerBed bed {kChunk};
+  Feeder track {bed, {kRate, 1}};
+  g_object_set (bed.element, "max-size-time", 100 * GST_MSECOND, nullptr);
+  bed.play ();
+  const Samples audio = noise (5000, 1);
+  track.begin ();
+  track.push_all (audio, 1);
+  gst_pad_push_event (track.src, gst_event_new_segment_done (GST_FORMAT_TIME, GST_SECOND));
+  track.run ([&audio] (Feeder &self) {
+    for (int n = 0; n < 10; ++n) // more than its queue holds
+      fail_unless_equals_int (self.push (audio, 5000 * (n + 1)), GST_FLOW_EOS);
+  });
+  fail_unless (track.finishes (), "hangs");
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  segment.base = time_of (5000, kRate);
+  track.begin_segment (&segment);
+  fail_unless_equals_int (track.push (audio, 0), GST_FLOW_OK);
+  track.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  Samples sum = audio;
+  add_to (sum, audio, 5000);
+  check_equal (bed.sink.samples (), sum);
+}
+GST_END_TEST;
+
 // --- drains
 
 GST_START_TEST (test_a_drain_returns_when_the_whole_chunks_are_out)
@@ -411,6 +439,7 @@ static Suite *trackmixer_limits_suite ()
   tcase_add_test (limits, test_a_flush_with_a_buffer_half_used);
   tcase_add_test (limits, test_silence_without_end_after_the_cap);
   tcase_add_test (limits, test_feeders_that_wait_hear_that_downstream_has_ended);
+  tcase_add_test (limits, test_audio_after_the_end_of_its_segment);
   tcase_add_test (limits, test_a_drain_returns_when_the_whole_chunks_are_out);
   tcase_add_test (limits, test_a_drain_of_a_pad_that_came_during_a_push);
   tcase_add_test (limits, test_samples_in_planes);
