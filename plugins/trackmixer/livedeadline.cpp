@@ -5,6 +5,23 @@
 
 namespace mt::trackmixer {
 
+namespace {
+
+using SharedOwner = std::shared_ptr<MixerShared>;
+
+gboolean wake_at_deadline (GstClock *, GstClockTime, GstClockID, gpointer owner) noexcept
+{
+  (*static_cast<SharedOwner *> (owner))->readiness.recheck ();
+  return TRUE;
+}
+
+void forget_owner (gpointer owner) noexcept
+{
+  delete static_cast<SharedOwner *> (owner);
+}
+
+} // namespace
+
 UpstreamLatency ask_upstream_latency (GstElement *element) noexcept
 {
   UpstreamLatency all;
@@ -44,14 +61,7 @@ bool LiveDeadline::passed (GstElement *element, GstClockTime running_time) noexc
     // An id for each time: one that is set anew may still be calling back for the last time.
     alarm_ = gst_clock_new_single_shot_id (clock, time);
     alarm_time_ = time;
-    gst_clock_id_wait_async (
-        alarm_,
-        [] (GstClock *, GstClockTime, GstClockID, gpointer shared) -> gboolean {
-          (*static_cast<std::shared_ptr<MixerShared> *> (shared))->readiness.recheck ();
-          return TRUE;
-        },
-        new std::shared_ptr<MixerShared> {shared_},
-        [] (gpointer shared) { delete static_cast<std::shared_ptr<MixerShared> *> (shared); });
+    gst_clock_id_wait_async (alarm_, wake_at_deadline, new SharedOwner {shared_}, forget_owner);
   }
   gst_object_unref (clock);
   return is_passed;
