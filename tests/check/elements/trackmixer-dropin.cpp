@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a program that knows audiomixer finds here too. Where both can be asked, both are.
 #include <iterator>
+#include <string_view>
 
 #include "support.hpp"
-
-#include <string_view>
 
 #include <gst/check/gsttestclock.h>
 
