@@ -249,22 +249,33 @@ bool MixerBed::has_message (GstMessageType type)
 }
 
 Feeder::Feeder (MixerBed &bed, Format track_format, const char *name)
-    : bed_ {bed}, format {track_format}
+    : bed_ {bed}, format {track_format}, upstream_event {upstream_->event}, upstream_query {
+                                                                                upstream_->query}
 {
   src = gst_pad_new ("feed", GST_PAD_SRC);
-  gst_pad_set_element_private (src, this);
-  gst_pad_set_event_function (src, [] (GstPad *pad, GstObject *, GstEvent *event) noexcept {
-    auto &feeder = *static_cast<Feeder *> (gst_pad_get_element_private (pad));
-    const bool ok = feeder.upstream_event && feeder.upstream_event (event);
-    gst_event_unref (event);
-    return static_cast<gboolean> (ok);
-  });
-  gst_pad_set_query_function (
-      src, [] (GstPad *pad, GstObject *parent, GstQuery *query) noexcept -> gboolean {
-        auto &feeder = *static_cast<Feeder *> (gst_pad_get_element_private (pad));
-        if (feeder.upstream_query && feeder.upstream_query (query))
+  gst_pad_set_event_function_full (
+      src,
+      [] (GstPad *pad, GstObject *, GstEvent *event) noexcept {
+        const auto &upstream = **static_cast<std::shared_ptr<Upstream> *> (pad->eventdata);
+        const bool ok = upstream.event && upstream.event (event);
+        gst_event_unref (event);
+        return static_cast<gboolean> (ok);
+      },
+      new std::shared_ptr<Upstream> (upstream_),
+      [] (gpointer upstream) noexcept {
+        delete static_cast<std::shared_ptr<Upstream> *> (upstream);
+      });
+  gst_pad_set_query_function_full (
+      src,
+      [] (GstPad *pad, GstObject *parent, GstQuery *query) noexcept -> gboolean {
+        const auto &upstream = **static_cast<std::shared_ptr<Upstream> *> (pad->querydata);
+        if (upstream.query && upstream.query (query))
           return TRUE;
         return gst_pad_query_default (pad, parent, query);
+      },
+      new std::shared_ptr<Upstream> (upstream_),
+      [] (gpointer upstream) noexcept {
+        delete static_cast<std::shared_ptr<Upstream> *> (upstream);
       });
   gst_pad_set_active (src, TRUE);
   sink = gst_element_request_pad_simple (bed.element, name);
