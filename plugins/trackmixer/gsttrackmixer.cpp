@@ -311,7 +311,7 @@ GstPad *request_new_pad (
   auto *pad = GST_PAD (g_object_new (GST_TYPE_TRACK_MIXER_PAD, "name", pad_name, "direction",
       GST_PAD_SINK, "template", templ, nullptr));
   g_free (pad_name);
-  *GST_TRACK_MIXER_PAD (pad)->track = state.mixer.add_track (pad, index);
+  adopt_track (GST_TRACK_MIXER_PAD (pad), state.mixer.add_track (pad, index));
 
   gst_pad_set_chain_function (pad, sink_chain);
   gst_pad_set_event_function (pad, sink_event);
@@ -327,7 +327,7 @@ GstPad *request_new_pad (
 void release_pad (GstElement *element, GstPad *pad) noexcept
 {
   gst_pad_set_active (pad, FALSE); // sends a feeder home that waits
-  const auto &track = *GST_TRACK_MIXER_PAD (pad)->track;
+  const auto &track = *GST_TRACK_MIXER_PAD (pad)->owner;
   state_of (element).mixer.remove_track (track);
   track->queue.clear (); // someone may keep the pad, but what it holds counts no more
   track_released (state_of (element));

@@ -150,7 +150,7 @@ void unlinked (GstPad *pad, GstPad *) noexcept
 
 void finalize (GObject *object) noexcept
 {
-  delete reinterpret_cast<GstTrackMixerPad *> (object)->track;
+  delete reinterpret_cast<GstTrackMixerPad *> (object)->owner;
   G_OBJECT_CLASS (gst_track_mixer_pad_parent_class)->finalize (object);
 }
 
@@ -226,5 +226,5 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
 
 static void gst_track_mixer_pad_init (GstTrackMixerPad *self)
 {
-  self->track = new std::shared_ptr<Track>;
+  self->owner = new std::shared_ptr<Track>;
 }
