@@ -51,12 +51,15 @@ GST_START_TEST (test_empty_file)
 }
 GST_END_TEST;
 
+/// Not through decodebin: that of 1.22 holds back what a demuxer says while it is plugged in, and
+/// forgets an error that comes just before the end of that. It then waits for ever, with any sink.
 GST_START_TEST (test_no_tracks)
 {
-  std::string error;
   const MemoryFile file {write_matroska ({}, {}, GST_SECOND)};
-  fail_unless (run_both (file, error) == End::error);
-  fail_if (error.empty ());
+  Pipeline pipeline {mixer_factory () + " name=m filesrc location=" + file.path () +
+      " ! matroskademux name=d d.audio_0 ! m. " + tail_line ()};
+  fail_unless (pipeline.run () == End::error);
+  fail_if (pipeline.error ().empty ());
 }
 GST_END_TEST;
 
