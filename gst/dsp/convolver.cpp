@@ -22,20 +22,19 @@ void check_range (const char *what, std::size_t value, std::size_t low, std::siz
   }
 }
 
-/// Checks before anything is built from it.
-const ConvolverConfig &checked (const ConvolverConfig &config, const Impulse &ir)
+/// Checks before anything is built from it, and fills in what was left out.
+ConvolverConfig checked (ConvolverConfig config, const Impulse &ir)
 {
+  constexpr std::size_t kMaxChunk = Convolver::kMaxChunkFrames;
   check_range ("number of channels", config.channels, 1, Convolver::kMaxChannels);
-  check_range (
-      "block", config.block_frames, Convolver::kMinBlockFrames, Convolver::kMaxBlockFrames);
-  check_range ("latency in frames", config.latency_frames, 0, config.block_frames - 1);
-  if (ir.channels != 1 && ir.channels != config.channels) {
-    throw std::invalid_argument ("impulse response has " + std::to_string (ir.channels) +
-        " channels, must have 1 or " + std::to_string (config.channels));
-  }
-  if (ir.samples.size () % ir.channels != 0)
+  check_range ("chunk in frames", config.chunk_frames, 1, kMaxChunk);
+  check_range ("latency in frames", config.latency_frames, 0, kMaxChunk - config.chunk_frames);
+  if (ir.channels == 0 || ir.samples.size () % ir.channels != 0)
     throw std::invalid_argument ("impulse response ends inside a frame");
   check_range ("impulse response in frames", ir.frames (), 1, Convolver::kMaxImpulseFrames);
+  if (config.routing.empty ())
+    config.routing = default_routing (config.channels, ir.channels);
+  check_routing (config.routing, config.channels, ir.channels);
   for (std::size_t i = 0; i < ir.samples.size (); ++i) {
     if (!std::isfinite (ir.samples[i])) {
       throw std::invalid_argument ("impulse response has a sample that is not a finite number, in "
@@ -44,6 +43,13 @@ const ConvolverConfig &checked (const ConvolverConfig &config, const Impulse &ir
     }
   }
   return config;
+}
+
+/// The longest block of which no call of the usual size needs output before its end.
+std::size_t block_of (const ConvolverConfig &config)
+{
+  const std::size_t chunks = config.latency_frames / config.chunk_frames + 1;
+  return std::max (Convolver::kMinBlockFrames, chunks * config.chunk_frames);
 }
 
 std::size_t pad_bins (std::size_t bins)
@@ -59,10 +65,10 @@ Convolver::Channel::Channel (
 {}
 
 Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir)
-    : config_ {checked (config, ir)}, ir_frames_ {ir.frames ()},
-      partitions_ {(ir_frames_ + config.block_frames - 1) / config.block_frames},
+    : config_ {checked (config, ir)}, block_frames_ {block_of (config_)}, ir_frames_ {ir.frames ()},
+      partitions_ {(ir_frames_ + block_frames_ - 1) / block_frames_},
       ring_mask_ {std::bit_ceil (partitions_) - 1}, bins_ {transform_length (
-                                                        config.block_frames, partitions_)},
+                                                        block_frames_, partitions_)},
       padded_bins_ {pad_bins (bins_)}, transform_ {bins_, padded_bins_, config.planning}
 {
   responses_.reserve (ir.channels);
@@ -70,16 +76,23 @@ Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir)
     responses_.push_back (make_response (ir, c));
   channels_.reserve (config.channels);
   for (std::size_t c = 0; c < config.channels; ++c) {
-    channels_.emplace_back (
-        2 * transform_.length (), config.block_frames, padded_bins_, ring_mask_ + 1);
+    channels_.emplace_back (2 * transform_.length (), block_frames_, padded_bins_, ring_mask_ + 1);
   }
   runs_.resize (partitions_ + 1);
+  paths_.resize (config.channels);
+  for (const Path &path : config_.routing)
+    paths_[path.output].push_back (path);
+  plan_.stages.push_back (
+      {block_frames_, partitions_, 0, transform_.length (), false, transform_.plan_source ()});
+  // The last block that hears it is the one after, and a block late by the latency.
+  rings_for_frames_ = (partitions_ + 2) * block_frames_ + config_.latency_frames;
+  silent_frames_ = rings_for_frames_;
 }
 
 Convolver::Response Convolver::make_response (const Impulse &ir, std::size_t channel)
 {
-  const std::size_t block = config_.block_frames;
-  Response response {{padded_bins_, partitions_}, std::vector<std::uint8_t> (partitions_), true};
+  const std::size_t block = block_frames_;
+  Response response {{padded_bins_, partitions_}, std::vector<std::uint8_t> (partitions_)};
   AlignedVector<float> taps (2 * transform_.length ());
   // Forward and inverse together give M times the signal.
   const float gain = 1.0f / static_cast<float> (transform_.length ());
@@ -93,7 +106,6 @@ Convolver::Response Convolver::make_response (const Impulse &ir, std::size_t cha
     }
     const std::size_t slot = partitions_ - 1 - p;
     response.audible[slot] = audible;
-    response.dense = response.dense && audible;
     if (audible) {
       transform_.forward (taps);
       response.spectra.store (slot, transform_.spectrum (), gain);
@@ -107,16 +119,16 @@ void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noex
   const DenormalsOff denormals_off;
   const std::size_t frames = io.size () / config_.channels;
   for (std::size_t done = 0; done < frames;) {
-    const std::size_t step = std::min (frames - done, config_.block_frames - filled_);
+    const std::size_t step = std::min (frames - done, block_frames_ - filled_);
     float *const part = io.data () + done * config_.channels;
     take (part, step);
     filled_ += step;
+    silent_frames_ = std::min (silent_frames_ + step, rings_for_frames_);
 
     // Output up to here is due, the first latency_frames of it from the block before.
-    const bool finished = filled_ == config_.block_frames;
+    const bool finished = filled_ == block_frames_;
     if (finished || filled_ > covered_ + config_.latency_frames) {
-      for (std::size_t c = 0; c < channels_.size (); ++c)
-        render (channels_[c], responses_[c % responses_.size ()], finished);
+      render (finished);
       covered_ = filled_;
     }
     put (part, step, GainLine::at (dry, frames, done), GainLine::at (wet, frames, done));
@@ -131,6 +143,8 @@ void Convolver::take (const float *io, std::size_t frames) noexcept
 {
   const auto note = [this] (Channel &channel, Taken taken) {
     channel.current_audible = channel.current_audible || taken.audible;
+    if (taken.audible)
+      silent_frames_ = 0;
     if (taken.not_finite > 0)
       not_finite_count_.add (taken.not_finite);
   };
@@ -151,7 +165,7 @@ void Convolver::take (const float *io, std::size_t frames) noexcept
 /// Writes the `frames` frames that are due; the newest of them is latency_frames before filled_.
 void Convolver::put (float *io, std::size_t frames, GainLine dry, GainLine wet) noexcept
 {
-  const std::size_t block = config_.block_frames;
+  const std::size_t block = block_frames_;
   const std::size_t back = frames + config_.latency_frames;
   const auto dry_of = [&] (Channel &channel) -> std::span<const float> {
     return {current (channel) + filled_ - back, frames};
@@ -170,96 +184,93 @@ void Convolver::put (float *io, std::size_t frames, GainLine dry, GainLine wet) 
 }
 
 /// Makes the wet output of the current block, as far as its frames are there.
-void Convolver::render (Channel &channel, const Response &response, bool finished) noexcept
+void Convolver::render (bool finished) noexcept
 {
-  const std::size_t block = config_.block_frames;
-  const std::span wet {channel.wet.data () + block, block};
-  const bool audible = channel.current_audible || channel.before_audible;
+  for (Channel &channel : channels_)
+    transform_input (channel);
+  for (std::size_t output = 0; output < channels_.size (); ++output)
+    render_output (output, finished);
+}
 
-  channel.audible[slot_] = audible;
-  if (audible) {
+void Convolver::transform_input (Channel &channel) noexcept
+{
+  channel.audible[slot_] = channel.current_audible || channel.before_audible;
+  if (channel.audible[slot_]) {
     // What the window still holds after filled_ reaches only output after filled_.
     transform_.forward (channel.window);
     channel.history.store (slot_, transform_.spectrum ());
     forward_count_.add (1);
   }
+}
 
-  bool silent = false;
+void Convolver::render_output (std::size_t output, bool finished) noexcept
+{
+  Channel &channel = channels_[output];
   const std::span<std::complex<float>> sum = transform_.spectrum ();
+  bool audible = false;
   if (finished && !channel.older_ready) {
-    const auto runs = collect_runs (channel, response, 0);
-    silent = runs.empty ();
-    if (!silent) {
-      multiply_accumulate (response.spectra, channel.history, runs, {}, sum);
-      pass_count_.add (1);
-    }
+    audible = accumulate (output, 0, partitions_, false, sum);
+    pass_count_.add (audible);
   } else {
     if (!channel.older_ready)
-      sum_older (channel, response);
-    const std::span<const std::complex<float>> older {
-        channel.older.data (), channel.older_silent ? 0 : channel.older.size ()};
-    const auto head = static_cast<std::uint32_t> (partitions_ - 1);
-    const bool with_head = audible && response.audible[head];
-    silent = channel.older_silent && !with_head;
-    if (!silent) {
-      const SlotRun run {head, static_cast<std::uint32_t> (slot_), 1};
-      multiply_accumulate (
-          response.spectra, channel.history, {&run, with_head ? 1u : 0u}, older, sum);
-    }
+      sum_older (output);
+    if (!channel.older_silent)
+      std::copy (channel.older.begin (), channel.older.end (), sum.begin ());
+    audible = accumulate (output, 0, 1, !channel.older_silent, sum);
   }
 
-  if (silent) {
-    std::fill (wet.begin (), wet.end (), 0.0f);
-  } else {
+  const std::span wet {channel.wet.data () + block_frames_, block_frames_};
+  if (audible) {
     transform_.inverse (wet);
     inverse_count_.add (1);
+  } else {
+    std::fill (wet.begin (), wet.end (), 0.0f);
   }
 }
 
 /// The part of the current block's spectrum that only older blocks give, once a block.
-void Convolver::sum_older (Channel &channel, const Response &response) noexcept
+void Convolver::sum_older (std::size_t output) noexcept
 {
-  const auto runs = collect_runs (channel, response, 1);
+  Channel &channel = channels_[output];
   channel.older_ready = true;
-  channel.older_silent = runs.empty ();
-  if (!channel.older_silent) {
-    multiply_accumulate (response.spectra, channel.history, runs, {}, channel.older);
-    pass_count_.add (1);
-  }
+  channel.older_silent = !accumulate (output, 1, partitions_, false, channel.older);
+  pass_count_.add (!channel.older_silent);
 }
 
-/// The products of partitions >= first_partition that are not zero, the ring's end between runs.
-std::span<const SlotRun> Convolver::collect_runs (
-    const Channel &channel, const Response &response, std::size_t first_partition) noexcept
+/// Adds the partitions from first to before last of every path to an output. `started`: there is
+/// something in `sum` already. False when there still is nothing.
+bool Convolver::accumulate (std::size_t output, std::size_t first_partition,
+    std::size_t last_partition, bool started, std::span<std::complex<float>> sum) noexcept
 {
-  const std::size_t slots = partitions_ - first_partition;
+  for (const Path &path : paths_[output]) {
+    const Channel &input = channels_[path.input];
+    const Response &response = responses_[path.ir];
+    const auto runs = collect_runs (input, response, first_partition, last_partition);
+    if (runs.empty ())
+      continue;
+    const std::span<const std::complex<float>> start {sum.data (), started ? sum.size () : 0};
+    multiply_accumulate (response.spectra, input.history, runs, start, sum);
+    started = true;
+  }
+  return started;
+}
+
+/// The products of these partitions that are not zero, the ring's end between runs.
+std::span<const SlotRun> Convolver::collect_runs (const Channel &channel, const Response &response,
+    std::size_t first_partition, std::size_t last_partition) noexcept
+{
+  const std::size_t begin = partitions_ - last_partition, end = partitions_ - first_partition;
   const std::size_t oldest = (slot_ - (partitions_ - 1)) & ring_mask_;
   std::size_t count = 0;
-  const auto add = [&] (std::size_t ir_slot, std::size_t history_slot, std::size_t length) {
-    runs_[count++] = {static_cast<std::uint32_t> (ir_slot),
-        static_cast<std::uint32_t> (history_slot), static_cast<std::uint32_t> (length)};
-  };
-
-  const bool all_audible = response.dense && channel.audible_streak >= partitions_ - 1 &&
-      (first_partition > 0 || channel.audible[slot_]);
-  if (all_audible) {
-    const std::size_t before_wrap = std::min (slots, ring_mask_ + 1 - oldest);
-    if (before_wrap > 0)
-      add (0, oldest, before_wrap);
-    if (before_wrap < slots)
-      add (before_wrap, 0, slots - before_wrap);
-    return {runs_.data (), count};
-  }
-
   bool open = false; // the last run may grow
-  for (std::size_t i = 0; i < slots; ++i) {
+  for (std::size_t i = begin; i < end; ++i) {
     const std::size_t slot = (oldest + i) & ring_mask_;
     if (!response.audible[i] || !channel.audible[slot]) {
       open = false;
     } else if (open && slot != 0) {
       ++runs_[count - 1].count;
     } else {
-      add (i, slot, 1);
+      runs_[count++] = {static_cast<std::uint32_t> (i), static_cast<std::uint32_t> (slot), 1};
       open = true;
     }
   }
@@ -268,12 +279,11 @@ std::span<const SlotRun> Convolver::collect_runs (
 
 void Convolver::next_block () noexcept
 {
-  const std::size_t block = config_.block_frames;
+  const std::size_t block = block_frames_;
   for (Channel &channel : channels_) {
     std::copy_n (current (channel), block, current (channel) - block);
     if (config_.latency_frames > 0)
       std::copy_n (channel.wet.data () + block, block, channel.wet.data ());
-    channel.audible_streak = channel.audible[slot_] ? channel.audible_streak + 1 : 0;
     channel.before_audible = channel.current_audible;
     channel.current_audible = false;
     channel.older_ready = false;
@@ -291,7 +301,6 @@ void Convolver::reset () noexcept
     std::fill (channel.window.begin (), channel.window.end (), 0.0f);
     std::fill (channel.wet.begin (), channel.wet.end (), 0.0f);
     std::fill (channel.audible.begin (), channel.audible.end (), std::uint8_t {0});
-    channel.audible_streak = 0;
     channel.older_ready = false;
     channel.older_silent = false;
     channel.current_audible = false;
@@ -300,6 +309,7 @@ void Convolver::reset () noexcept
   slot_ = 0;
   filled_ = 0;
   covered_ = 0;
+  silent_frames_ = rings_for_frames_;
 }
 
 ConvolverWork Convolver::work () const noexcept

@@ -13,26 +13,46 @@
 #include "dsp/fft.hpp"
 #include "dsp/frames.hpp"
 #include "dsp/impulse.hpp"
+#include "dsp/routing.hpp"
 #include "dsp/spectrum.hpp"
 
 namespace mt::dsp {
 
+/// When the work of a stage is done whose output is not due yet.
+enum class Schedule {
+  spread, ///< in slices over the blocks until it is due: the worst call is short
+  spike,  ///< at once: the mean is a little lower
+};
+
 struct ConvolverConfig {
-  std::size_t channels {2};       ///< of the stream, 1 to Convolver::kMaxChannels
-  std::size_t block_frames {480}; ///< of one partition, kMinBlockFrames to kMaxBlockFrames
-  /// Delay of the output, 0 to block_frames - 1. A batch of N chunks of c frames is block N c,
-  /// latency (N - 1) c: then N - 1 of N chunks do no transform.
+  std::size_t channels {2}; ///< of the stream, 1 to Convolver::kMaxChannels
+  /// What a call to process() usually brings, 1 to Convolver::kMaxChunkFrames. Any other size is
+  /// right as well and costs more.
+  std::size_t chunk_frames {480};
+  /// Delay of the output. A batch of N chunks of c frames has latency (N - 1) c: then N - 1 of N
+  /// chunks do no transform of the head. At most kMaxChunkFrames with the chunk added.
   std::size_t latency_frames {0};
+  Schedule schedule {Schedule::spread};
+  /// Empty: default_routing() of the stream's and the response's channels.
+  Routing routing {};
   Planning planning {Planning::measure};
 };
 
-/// How the work is laid out, and how much of it was done.
-struct ConvolverPlan {
+/// Partitions of one size: `partitions` blocks of the impulse response from `offset_frames` on.
+struct StagePlan {
   std::size_t block_frames;
-  std::size_t partitions;       ///< blocks of the impulse response
+  std::size_t partitions;
+  std::size_t offset_frames;
   std::size_t transform_length; ///< complex values of one FFT
-  PlanSource plan_source;       ///< of the FFT
+  bool spread;                  ///< its work is done in slices
+  PlanSource plan_source;       ///< of its FFT
 };
+/// How the work is laid out: the head first, then longer blocks.
+struct ConvolverPlan {
+  std::vector<StagePlan> stages;
+};
+
+/// How much of it was done.
 struct ConvolverWork {
   std::uint64_t forward_transforms; ///< over all channels
   std::uint64_t inverse_transforms;
@@ -43,7 +63,8 @@ struct ConvolverWork {
 
 /// Convolves a stream with an impulse response in uniform partitions.
 ///
-///   y[c][n] = dry x[c][n - L] + wet sum_k h[c][k] x[c][n - L - k],  x = 0 before the stream
+///   y[o][n] = dry x[o][n - L] + wet sum_(paths i -> o by r) sum_k h[r][k] x[i][n - L - k]
+///   x = 0 before the stream
 ///
 /// Frames are gathered into blocks of B. A finished block is transformed once, its spectrum goes
 /// into a ring, and one pass over the ring and the partitions of h gives the block's spectrum of
@@ -64,11 +85,11 @@ class Convolver {
 public:
   static constexpr std::size_t kMaxChannels = 64;
   static constexpr std::size_t kMinBlockFrames = 16;
-  static constexpr std::size_t kMaxBlockFrames = 65536;
+  static constexpr std::size_t kMaxChunkFrames = 65536;
   static constexpr std::size_t kMaxImpulseFrames = kMaxImpulseSamples;
 
-  /// `ir` has 1 channel, then used for every channel of the stream, or as many as the stream.
-  /// Throws std::invalid_argument, which says the value and the limit, or std::bad_alloc.
+  /// `ir` has the channels that the routing asks for, any number of them. Throws
+  /// std::invalid_argument, which says the value and the limit, or std::bad_alloc.
   Convolver (const ConvolverConfig &config, const Impulse &ir);
 
   /// Takes io.size() / channels frames in and gives as many out. The gains move linearly over the
@@ -84,10 +105,12 @@ public:
   /// How many frames of zeros must follow the input until all of its sound is out.
   std::size_t tail_frames () const noexcept { return config_.latency_frames + ir_frames_ - 1; }
 
-  ConvolverPlan plan () const noexcept
-  {
-    return {config_.block_frames, partitions_, transform_.length (), transform_.plan_source ()};
-  }
+  /// True as long as an input of zeros would still give an output that is not. It never turns true
+  /// without input that is audible. Asked between two calls, by the thread that calls process().
+  bool is_ringing () const noexcept { return silent_frames_ < rings_for_frames_; }
+
+  /// Does not change. Any thread.
+  const ConvolverPlan &plan () const noexcept { return plan_; }
   ConvolverWork work () const noexcept;
   std::uint64_t nonfinite_samples () const noexcept { return work ().not_finite; }
 
@@ -97,7 +120,6 @@ private:
   struct Response {
     TiledSpectra spectra;
     std::vector<std::uint8_t> audible; // by slot
-    bool dense;                        // all audible
   };
 
   /// Signal state of one channel.
@@ -111,7 +133,6 @@ private:
     TiledSpectra history;                     // ring of spectra, block b in slot b & (ring - 1)
     std::vector<std::uint8_t> audible;        // of each slot
     AlignedVector<std::complex<float>> older; // sum over all blocks but the current one
-    std::size_t audible_streak {};            // how many of the newest finished slots are audible
     bool older_ready {};
     bool older_silent {};
     bool current_audible {};
@@ -130,18 +151,23 @@ private:
   Response make_response (const Impulse &ir, std::size_t channel);
   void take (const float *io, std::size_t frames) noexcept;
   void put (float *io, std::size_t frames, GainLine dry, GainLine wet) noexcept;
-  void render (Channel &channel, const Response &response, bool finished) noexcept;
-  void sum_older (Channel &channel, const Response &response) noexcept;
-  std::span<const SlotRun> collect_runs (
-      const Channel &channel, const Response &response, std::size_t first_partition) noexcept;
+  void render (bool finished) noexcept;
+  void transform_input (Channel &channel) noexcept;
+  void render_output (std::size_t output, bool finished) noexcept;
+  void sum_older (std::size_t output) noexcept;
+  bool accumulate (std::size_t output, std::size_t first_partition, std::size_t last_partition,
+      bool started, std::span<std::complex<float>> sum) noexcept;
+  std::span<const SlotRun> collect_runs (const Channel &channel, const Response &response,
+      std::size_t first_partition, std::size_t last_partition) noexcept;
   void next_block () noexcept;
 
   float *current (Channel &channel) const noexcept
   {
-    return channel.window.data () + channel.window.size () - config_.block_frames;
+    return channel.window.data () + channel.window.size () - block_frames_;
   }
 
   ConvolverConfig config_;
+  std::size_t block_frames_;
   std::size_t ir_frames_;
   std::size_t partitions_;
   std::size_t ring_mask_;
@@ -150,10 +176,14 @@ private:
   OddTransform transform_;
   std::vector<Response> responses_;
   std::vector<Channel> channels_;
+  std::vector<std::vector<Path>> paths_; // by output
+  ConvolverPlan plan_;
   std::vector<SlotRun> runs_;
-  std::size_t slot_ {};    // of the current block
-  std::size_t filled_ {};  // frames of the current block that are there
-  std::size_t covered_ {}; // frames of the current block whose wet output is there
+  std::uint64_t rings_for_frames_; // after the last audible sample
+  std::uint64_t silent_frames_;    // since then
+  std::size_t slot_ {};            // of the current block
+  std::size_t filled_ {};          // frames of the current block that are there
+  std::size_t covered_ {};         // frames of the current block whose wet output is there
   Count forward_count_, inverse_count_, pass_count_, block_count_, not_finite_count_;
 };
 

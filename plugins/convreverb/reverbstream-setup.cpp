@@ -73,13 +73,13 @@ void ReverbStream::drop_convolver () noexcept
 ReverbStream::Layout ReverbStream::layout_for (std::size_t chunk) const noexcept
 {
   using dsp::Convolver;
-  if (batch_ns_ == 0 || chunk > Convolver::kMaxBlockFrames)
+  if (batch_ns_ == 0 || chunk > Convolver::kMaxChunkFrames)
     return {std::clamp (chunk, kMinBlockFrames, kMaxBlockFrames), 0};
   const std::size_t wanted = (to_frames (batch_ns_) + chunk / 2) / chunk;
   const std::size_t least = (Convolver::kMinBlockFrames + chunk - 1) / chunk;
-  const std::size_t most = Convolver::kMaxBlockFrames / chunk;
+  const std::size_t most = Convolver::kMaxChunkFrames / chunk;
   const std::size_t chunks = std::min (std::max ({wanted, least, std::size_t {1}}), most);
-  return {chunks * chunk, (chunks - 1) * chunk};
+  return {chunk, (chunks - 1) * chunk};
 }
 
 void ReverbStream::set_latency (std::size_t frames) noexcept
@@ -99,17 +99,21 @@ void ReverbStream::build (const Layout &layout, dsp::Planning planning)
     planning = dsp::Planning::estimate;
   drop_convolver (); // two of them might be more than there is memory for
   auto made = std::make_unique<dsp::Convolver> (
-      dsp::ConvolverConfig {static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
-          layout.block_frames, layout.latency_frames, planning},
+      dsp::ConvolverConfig {.channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
+          .chunk_frames = layout.chunk_frames,
+          .latency_frames = layout.latency_frames,
+          .planning = planning},
       *impulse_);
   keep_plans ();
   {
     const std::lock_guard lock {convolver_mutex_};
     convolver_ = std::move (made);
   }
-  const dsp::ConvolverPlan plan = convolver_->plan ();
-  GST_INFO_OBJECT (transform_, "%zu partitions of %zu frames, FFT of %zu %s", plan.partitions,
-      plan.block_frames, plan.transform_length, name_of (plan.plan_source));
+  for (const dsp::StagePlan &stage : convolver_->plan ().stages) {
+    GST_INFO_OBJECT (transform_, "from frame %zu on %zu partitions of %zu frames, FFT of %zu %s",
+        stage.offset_frames, stage.partitions, stage.block_frames, stage.transform_length,
+        name_of (stage.plan_source));
+  }
   layout_ = layout;
   preroll_frames_ = layout.latency_frames;
   set_latency (layout.latency_frames);
@@ -126,7 +130,7 @@ bool ReverbStream::settle (std::size_t chunk) noexcept
   } catch (const std::exception &error) {
     GST_ELEMENT_ERROR (transform_, LIBRARY, INIT,
         ("The convolution cannot be set up: %s.", error.what ()),
-        ("block %zu, latency %zu, %zu frames of impulse response", layout.block_frames,
+        ("chunk %zu, latency %zu, %zu frames of impulse response", layout.chunk_frames,
             layout.latency_frames, impulse_->frames ()));
     return false;
   }
@@ -140,15 +144,15 @@ void ReverbStream::describe (GstStructure *stats) const
 {
   const std::lock_guard lock {convolver_mutex_};
   if (convolver_) {
-    const dsp::ConvolverPlan plan = convolver_->plan ();
+    const dsp::StagePlan &head = convolver_->plan ().stages.front ();
     const dsp::ConvolverWork work = convolver_->work ();
     const auto field = [&] (const char *name, std::uint64_t value) {
       gst_structure_set (stats, name, G_TYPE_UINT64, static_cast<guint64> (value), nullptr);
     };
-    field ("block-frames", plan.block_frames);
-    field ("partitions", plan.partitions);
-    field ("transform-length", plan.transform_length);
-    gst_structure_set (stats, "transform-plan", G_TYPE_STRING, name_of (plan.plan_source), nullptr);
+    field ("block-frames", head.block_frames);
+    field ("partitions", head.partitions);
+    field ("transform-length", head.transform_length);
+    gst_structure_set (stats, "transform-plan", G_TYPE_STRING, name_of (head.plan_source), nullptr);
     field ("latency-frames", convolver_->latency_frames ());
     field ("ir-frames", convolver_->ir_frames ());
     field ("ir-channels", ir_channels_);

@@ -66,9 +66,9 @@ public:
   void describe (GstStructure *stats) const;
 
 private:
-  /// Blocks and latency for a stream that comes in chunks of so many frames.
+  /// What the convolver is told of a stream that comes in chunks of so many frames.
   struct Layout {
-    std::size_t block_frames;
+    std::size_t chunk_frames;
     std::size_t latency_frames;
     bool operator== (const Layout &) const noexcept = default;
   };

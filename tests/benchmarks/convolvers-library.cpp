@@ -17,7 +17,7 @@ class Engine final : public Subject {
 public:
   Engine (const Response &ir, std::size_t chunks)
       : convolver_ {{.channels = kStereo,
-                        .block_frames = chunks * kBlockFrames,
+                        .chunk_frames = kBlockFrames,
                         .latency_frames = (chunks - 1) * kBlockFrames},
             dsp::Impulse {ir.samples, kStereo}}
   {}

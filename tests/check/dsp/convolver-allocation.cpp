@@ -47,7 +47,11 @@ START_TEST (test_process_does_not_allocate)
     std::vector<float> io (10007 * channels);
     for (const std::size_t latency : {0, 200, 239}) {
       // The first call counts as well: nothing is left for it to set up.
-      Convolver convolver {{channels, 240, latency, Planning::estimate}, ir};
+      Convolver convolver {{.channels = channels,
+                               .chunk_frames = 240,
+                               .latency_frames = latency,
+                               .planning = Planning::estimate},
+          ir};
       for (int call = 0; call < 60; ++call) {
         for (float &sample : io)
           sample = uniform (random);

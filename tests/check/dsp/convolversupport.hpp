@@ -123,7 +123,10 @@ inline Frames with_zeros (Frames x, std::size_t frames, std::size_t channels)
 
 inline ConvolverConfig config (std::size_t channels, std::size_t block, std::size_t latency = 0)
 {
-  return {channels, block, latency, Planning::estimate};
+  return {.channels = channels,
+      .chunk_frames = block,
+      .latency_frames = latency,
+      .planning = Planning::estimate};
 }
 
 inline bool same_bits (const Frames &a, const Frames &b)
