@@ -5,105 +5,203 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <type_traits>
+
 #include "dsp/mix.hpp"
 
 HWY_BEFORE_NAMESPACE ();
 namespace mt::dsp::HWY_NAMESPACE {
+namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-static void accumulate_lanes (float *acc, const float *in, std::size_t samples, float gain)
+#if HWY_HAVE_FLOAT64
+template <class Sample>
+using Tag = hn::ScalableTag<Sample>;
+#else // 32-bit ARM has no vectors of doubles
+template <class Sample>
+using Tag = std::conditional_t<std::is_same_v<Sample, float>, hn::ScalableTag<float>, void>;
+#endif
+
+/// One at a time, for what does not fill a vector: the same operation as there, so that how a chunk
+/// is cut into pieces never shows in the sum, with or without fused multiply-add.
+template <class Sample>
+HWY_INLINE void add_one (Sample *acc, const Sample *in, Sample gain)
 {
-  const hn::ScalableTag<float> d;
-  const std::size_t lanes = hn::Lanes (d);
-  const auto g = hn::Set (d, gain);
-  std::size_t n = 0;
-  for (; n + 2 * lanes <= samples; n += 2 * lanes) {
-    const auto a = hn::MulAdd (hn::LoadU (d, in + n), g, hn::LoadU (d, acc + n));
-    const auto b = hn::MulAdd (hn::LoadU (d, in + n + lanes), g, hn::LoadU (d, acc + n + lanes));
-    hn::StoreU (a, d, acc + n);
-    hn::StoreU (b, d, acc + n + lanes);
+  if constexpr (std::is_void_v<Tag<Sample>>) {
+    *acc += *in * gain;
+  } else {
+    const hn::CappedTag<Sample, 1> one;
+    hn::StoreU (
+        hn::MulAdd (hn::LoadU (one, in), hn::Set (one, gain), hn::LoadU (one, acc)), one, acc);
   }
-  // The rest takes the same operation, one lane at a time: how a chunk is cut into pieces then
-  // never shows in the sum, with or without fused multiply-add.
-  const hn::CappedTag<float, 1> one;
-  for (; n < samples; ++n)
-    hn::StoreU (hn::MulAdd (hn::LoadU (one, in + n), hn::Set (one, gain), hn::LoadU (one, acc + n)),
-        one, acc + n);
 }
 
-static void accumulate_channels_lanes (
-    float *acc, const float *in, std::size_t samples, const float *gains, std::size_t channels)
+template <class Sample>
+HWY_INLINE void accumulate (Sample *acc, const Sample *in, std::size_t samples, Sample gain)
 {
-  const hn::ScalableTag<float> d;
-  const std::size_t lanes = hn::Lanes (d);
   std::size_t n = 0;
-  // `channels` vectors hold whole frames, and the gains in them repeat.
-  constexpr std::size_t kFewChannels = 8;
-  if (channels <= kFewChannels && samples >= lanes * channels) {
-    HWY_ALIGN float pattern[kFewChannels * HWY_MAX_BYTES / sizeof (float)];
-    for (std::size_t i = 0; i < lanes * channels; ++i)
-      pattern[i] = gains[i % channels];
-    for (; n + lanes * channels <= samples;)
-      for (std::size_t v = 0; v < channels; ++v, n += lanes)
-        hn::StoreU (hn::MulAdd (hn::LoadU (d, in + n), hn::Load (d, pattern + v * lanes),
-                        hn::LoadU (d, acc + n)),
-            d, acc + n);
+  if constexpr (!std::is_void_v<Tag<Sample>>) {
+    const Tag<Sample> d;
+    const std::size_t lanes = hn::Lanes (d);
+    const auto g = hn::Set (d, gain);
+    for (; n + 2 * lanes <= samples; n += 2 * lanes) {
+      const auto a = hn::MulAdd (hn::LoadU (d, in + n), g, hn::LoadU (d, acc + n));
+      const auto b = hn::MulAdd (hn::LoadU (d, in + n + lanes), g, hn::LoadU (d, acc + n + lanes));
+      hn::StoreU (a, d, acc + n);
+      hn::StoreU (b, d, acc + n + lanes);
+    }
   }
-  const hn::CappedTag<float, 1> one;
   for (; n < samples; ++n)
-    hn::StoreU (hn::MulAdd (hn::LoadU (one, in + n), hn::Set (one, gains[n % channels]),
-                    hn::LoadU (one, acc + n)),
-        one, acc + n);
+    add_one (acc + n, in + n, gain);
 }
 
-static std::size_t count_clipped_lanes (const float *samples, std::size_t count)
+template <class Sample>
+HWY_INLINE void accumulate_channels (
+    Sample *acc, const Sample *in, std::size_t samples, const Sample *gains, std::size_t channels)
 {
-  const hn::ScalableTag<float> d;
-  const std::size_t lanes = hn::Lanes (d);
-  const auto full_scale = hn::Set (d, 1.0f);
+  std::size_t n = 0;
+  if constexpr (!std::is_void_v<Tag<Sample>>) {
+    const Tag<Sample> d;
+    const std::size_t lanes = hn::Lanes (d);
+    // `channels` vectors hold whole frames, and the gains in them repeat.
+    constexpr std::size_t kFewChannels = 8;
+    if (channels <= kFewChannels && samples >= lanes * channels) {
+      HWY_ALIGN Sample pattern[kFewChannels * HWY_MAX_BYTES / sizeof (Sample)];
+      for (std::size_t i = 0; i < lanes * channels; ++i)
+        pattern[i] = gains[i % channels];
+      for (; n + lanes * channels <= samples;)
+        for (std::size_t v = 0; v < channels; ++v, n += lanes)
+          hn::StoreU (hn::MulAdd (hn::LoadU (d, in + n), hn::Load (d, pattern + v * lanes),
+                          hn::LoadU (d, acc + n)),
+              d, acc + n);
+    }
+  }
+  for (; n < samples; ++n)
+    add_one (acc + n, in + n, gains[n % channels]);
+}
+
+template <class Sample>
+HWY_INLINE std::size_t count_clipped (const Sample *samples, std::size_t count)
+{
   std::size_t clipped = 0;
   std::size_t n = 0;
-  for (; n + lanes <= count; n += lanes)
-    clipped += hn::CountTrue (d, hn::Gt (hn::Abs (hn::LoadU (d, samples + n)), full_scale));
+  if constexpr (!std::is_void_v<Tag<Sample>>) {
+    const Tag<Sample> d;
+    const std::size_t lanes = hn::Lanes (d);
+    const auto full_scale = hn::Set (d, Sample {1});
+    for (; n + lanes <= count; n += lanes)
+      clipped += hn::CountTrue (d, hn::Gt (hn::Abs (hn::LoadU (d, samples + n)), full_scale));
+  }
   for (; n < count; ++n)
-    clipped += samples[n] > 1.0f || samples[n] < -1.0f;
+    clipped += samples[n] > 1 || samples[n] < -1;
   return clipped;
 }
 
+// Highway's tables hold functions, not templates.
+
+void accumulate_float (float *acc, const float *in, std::size_t samples, float gain)
+{
+  accumulate (acc, in, samples, gain);
+}
+
+void accumulate_double (double *acc, const double *in, std::size_t samples, double gain)
+{
+  accumulate (acc, in, samples, gain);
+}
+
+void accumulate_channels_float (
+    float *acc, const float *in, std::size_t samples, const float *gains, std::size_t channels)
+{
+  accumulate_channels (acc, in, samples, gains, channels);
+}
+
+void accumulate_channels_double (
+    double *acc, const double *in, std::size_t samples, const double *gains, std::size_t channels)
+{
+  accumulate_channels (acc, in, samples, gains, channels);
+}
+
+std::size_t count_clipped_float (const float *samples, std::size_t count)
+{
+  return count_clipped (samples, count);
+}
+
+std::size_t count_clipped_double (const double *samples, std::size_t count)
+{
+  return count_clipped (samples, count);
+}
+
+} // namespace
 } // namespace mt::dsp::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE ();
 
 #if HWY_ONCE
 namespace mt::dsp {
+namespace {
 
-HWY_EXPORT (accumulate_lanes);
-HWY_EXPORT (accumulate_channels_lanes);
-HWY_EXPORT (count_clipped_lanes);
+HWY_EXPORT (accumulate_float);
+HWY_EXPORT (accumulate_double);
+HWY_EXPORT (accumulate_channels_float);
+HWY_EXPORT (accumulate_channels_double);
+HWY_EXPORT (count_clipped_float);
+HWY_EXPORT (count_clipped_double);
+
+template <class Sample>
+void add_ramp (std::span<Sample> acc, std::span<const Sample> in,
+    std::span<const GainRamp<Sample>> ramps, std::size_t first, std::size_t length) noexcept
+{
+  const std::size_t channels = ramps.size ();
+  for (std::size_t n = 0, frame = first; n < in.size (); ++frame)
+    for (std::size_t c = 0; c < channels; ++c, ++n)
+      acc[n] += ramps[c].at (frame, length) * in[n];
+}
+
+} // namespace
 
 void accumulate (std::span<float> acc, std::span<const float> in, float gain) noexcept
 {
-  HWY_DYNAMIC_DISPATCH (accumulate_lanes) (acc.data (), in.data (), in.size (), gain);
+  HWY_DYNAMIC_DISPATCH (accumulate_float) (acc.data (), in.data (), in.size (), gain);
+}
+
+void accumulate (std::span<double> acc, std::span<const double> in, double gain) noexcept
+{
+  HWY_DYNAMIC_DISPATCH (accumulate_double) (acc.data (), in.data (), in.size (), gain);
 }
 
 void accumulate (
     std::span<float> acc, std::span<const float> in, std::span<const float> gains) noexcept
 {
-  HWY_DYNAMIC_DISPATCH (accumulate_channels_lanes)
+  HWY_DYNAMIC_DISPATCH (accumulate_channels_float)
+  (acc.data (), in.data (), in.size (), gains.data (), gains.size ());
+}
+
+void accumulate (
+    std::span<double> acc, std::span<const double> in, std::span<const double> gains) noexcept
+{
+  HWY_DYNAMIC_DISPATCH (accumulate_channels_double)
   (acc.data (), in.data (), in.size (), gains.data (), gains.size ());
 }
 
 void accumulate_ramp (std::span<float> acc, std::span<const float> in,
-    std::span<const GainLine> lines, std::size_t first, std::size_t length) noexcept
+    std::span<const GainRamp<float>> ramps, std::size_t first, std::size_t length) noexcept
 {
-  const std::size_t channels = lines.size ();
-  for (std::size_t n = 0, frame = first; n < in.size (); ++frame)
-    for (std::size_t c = 0; c < channels; ++c, ++n)
-      acc[n] += lines[c].at (frame, length) * in[n];
+  add_ramp (acc, in, ramps, first, length);
+}
+
+void accumulate_ramp (std::span<double> acc, std::span<const double> in,
+    std::span<const GainRamp<double>> ramps, std::size_t first, std::size_t length) noexcept
+{
+  add_ramp (acc, in, ramps, first, length);
 }
 
 std::size_t count_clipped (std::span<const float> samples) noexcept
 {
-  return HWY_DYNAMIC_DISPATCH (count_clipped_lanes) (samples.data (), samples.size ());
+  return HWY_DYNAMIC_DISPATCH (count_clipped_float) (samples.data (), samples.size ());
+}
+
+std::size_t count_clipped (std::span<const double> samples) noexcept
+{
+  return HWY_DYNAMIC_DISPATCH (count_clipped_double) (samples.data (), samples.size ());
 }
 
 } // namespace mt::dsp

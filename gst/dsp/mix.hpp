@@ -7,6 +7,9 @@
 
 namespace mt::dsp {
 
+// Each function stands here for both widths of the mix: `float`, and `double` where what goes out
+// is wider than the 24 bits of a float.
+
 /// Adds `in` times `gain` to `acc`.
 ///
 ///   acc[n] += gain in[n]
@@ -16,37 +19,44 @@ namespace mt::dsp {
 ///         sum of tracks at unity gain is the float sum in the order of the calls.
 /// Threads any; no state, no lock, no allocation.
 void accumulate (std::span<float> acc, std::span<const float> in, float gain) noexcept;
+void accumulate (std::span<double> acc, std::span<const double> in, double gain) noexcept;
 
 /// The same with a gain for each channel.
 ///
 /// Shapes  interleaved whole frames of `gains.size ()` channels, 1 to 64.
 void accumulate (
     std::span<float> acc, std::span<const float> in, std::span<const float> gains) noexcept;
+void accumulate (
+    std::span<double> acc, std::span<const double> in, std::span<const double> gains) noexcept;
 
 /// A straight line from one gain to another, over `length` frames.
-struct GainLine {
-  float from;
-  float to;
+template <class Sample>
+struct GainRamp {
+  Sample from;
+  Sample to;
 
-  [[nodiscard]] float at (std::size_t frame, std::size_t length) const noexcept
+  [[nodiscard]] Sample at (std::size_t frame, std::size_t length) const noexcept
   {
-    return from + (to - from) * (static_cast<float> (frame) / static_cast<float> (length));
+    return from + (to - from) * (static_cast<Sample> (frame) / static_cast<Sample> (length));
   }
 };
 
 /// Adds `in` with gains that change from frame to frame.
 ///
-///   acc[f, c] += lines[c] (first + f) in[f, c]
+///   acc[f, c] += ramps[c] (first + f) in[f, c]
 ///
 /// The gain of a frame depends on its place on the line alone, so any cut of the frames into calls
 /// gives the same bits.
 ///
-/// Shapes  interleaved whole frames of `lines.size ()` channels, 1 to 64; the last one before or at
+/// Shapes  interleaved whole frames of `ramps.size ()` channels, 1 to 64; the last one before or at
 ///         `length`.
 void accumulate_ramp (std::span<float> acc, std::span<const float> in,
-    std::span<const GainLine> lines, std::size_t first, std::size_t length) noexcept;
+    std::span<const GainRamp<float>> ramps, std::size_t first, std::size_t length) noexcept;
+void accumulate_ramp (std::span<double> acc, std::span<const double> in,
+    std::span<const GainRamp<double>> ramps, std::size_t first, std::size_t length) noexcept;
 
 /// The number of samples outside -1 … 1, which an integer format cannot hold. NaN does not count.
 std::size_t count_clipped (std::span<const float> samples) noexcept;
+std::size_t count_clipped (std::span<const double> samples) noexcept;
 
 } // namespace mt::dsp

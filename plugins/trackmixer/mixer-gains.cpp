@@ -98,9 +98,8 @@ void Mixer::aim_gains (Frames begin) noexcept
     const auto &set = track->settings;
     const bool heard = !set.mute.load (std::memory_order_relaxed) &&
         (!soloed_ || set.solo.load (std::memory_order_relaxed));
-    track->mix.gain.aim (
-        {heard ? static_cast<float> (set.volume.load (std::memory_order_relaxed)) : 0.0f,
-            static_cast<float> (set.pan.load (std::memory_order_relaxed))},
+    track->mix.gain.aim ({heard ? set.volume.load (std::memory_order_relaxed) : 0.0,
+                             set.pan.load (std::memory_order_relaxed)},
         begin, ramp_, sides_);
   }
 }
@@ -123,12 +122,13 @@ Loudness Mixer::automated_loudness (Track &track, Frames at) const noexcept
   const auto volume = controlled<gdouble> (pad, "volume", time, set.volume.load ());
   const auto pan = controlled<gdouble> (pad, "pan", time, set.pan.load ());
   const bool heard = !mute && (!soloed_ || solo);
-  return {heard ? static_cast<float> (volume) : 0.0f, static_cast<float> (pan)};
+  return {heard ? volume : 0.0, pan};
 }
 
 /// Adds samples whose loudness is automated, line by line of kAutomationStep frames.
+template <class Sample>
 void Mixer::add_automated (
-    Track &track, std::span<float> acc, std::span<const float> in, Frames at) noexcept
+    Track &track, std::span<Sample> acc, std::span<const Sample> in, Frames at) noexcept
 {
   auto &gain = track.mix.gain;
   while (!in.empty ()) {
@@ -145,5 +145,10 @@ void Mixer::add_automated (
     at = end;
   }
 }
+
+template void Mixer::add_automated (
+    Track &, std::span<float>, std::span<const float>, Frames) noexcept;
+template void Mixer::add_automated (
+    Track &, std::span<double>, std::span<const double>, Frames) noexcept;
 
 } // namespace mt::trackmixer

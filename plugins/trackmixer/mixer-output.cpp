@@ -22,6 +22,14 @@ constexpr std::size_t kMaxChunkBytes = 64U << 20;
 constexpr int kMaxChannels = 63;  // GstAudioConverter crashes from 64 on
 constexpr guint kPoolBuffers = 4; // what a sink and an effect hold between them, at the start
 
+/// The format of the sum: that of a float holds 24 bits.
+GstAudioFormat mix_format_for (const GstAudioInfo &out) noexcept
+{
+  const bool is_wide = GST_AUDIO_INFO_FORMAT (&out) == GST_AUDIO_FORMAT_F64 ||
+      (GST_AUDIO_FORMAT_INFO_IS_INTEGER (out.finfo) && GST_AUDIO_INFO_DEPTH (&out) > 24);
+  return is_wide ? GST_AUDIO_FORMAT_F64 : GST_AUDIO_FORMAT_F32;
+}
+
 bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
 {
   if (GST_AUDIO_INFO_FORMAT (&a) != GST_AUDIO_INFO_FORMAT (&b) ||
@@ -132,9 +140,10 @@ bool Mixer::chunk_fits (GstCaps *caps) const
   GstAudioInfo info;
   if (gst_caps_is_empty (caps) || !gst_audio_info_from_caps (&info, caps))
     return true; // there will be no chunk at all, for another reason
-  // The sum is made of floats, also where what goes out is smaller.
-  const guint64 frame_bytes = std::max<guint64> (
-      static_cast<guint64> (info.bpf), sizeof (float) * static_cast<guint64> (info.channels));
+  // The sum is made of floats or doubles, also where what goes out is smaller.
+  const auto *sum = gst_audio_format_get_info (mix_format_for (info));
+  const auto frame_bytes = static_cast<guint64> (
+      std::max (info.bpf, info.channels * GST_AUDIO_FORMAT_INFO_WIDTH (sum) / 8));
   const guint64 bytes = frame_bytes * chunk_length_.frames_rounded_up (rate_hz ());
   if (bytes <= kMaxChunkBytes)
     return true;
@@ -180,7 +189,7 @@ bool Mixer::negotiate ()
     GST_INFO_OBJECT (element_, "mixing to %" GST_PTR_FORMAT, caps);
     out_info_ = info;
     mix_info_ = info;
-    gst_audio_info_set_format (&mix_info_, GST_AUDIO_FORMAT_F32, info.rate, info.channels,
+    gst_audio_info_set_format (&mix_info_, mix_format_for (info), info.rate, info.channels,
         GST_AUDIO_INFO_IS_UNPOSITIONED (&info) ? nullptr : info.position);
     if (out_converter_)
       gst_audio_converter_free (out_converter_);
@@ -259,10 +268,10 @@ bool Mixer::decide_pool (GstCaps *caps)
         element_, RESOURCE, NO_SPACE_LEFT, ("No memory for chunks of %u bytes.", size), (nullptr));
     return false;
   }
-  const auto samples = static_cast<std::size_t> (pool_frames_) *
-      static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&out_info_));
-  convert_memory_.resize (samples);
-  mix_memory_.resize (out_converter_ ? samples : 0);
+  const auto bytes = static_cast<std::size_t> (pool_frames_) *
+      static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&mix_info_));
+  convert_memory_.resize (bytes);
+  mix_memory_.resize (out_converter_ ? bytes : 0);
   return true;
 }
 
@@ -313,31 +322,15 @@ void Mixer::produce ()
 
   const Frames next_end = end < planned_end_ ? planned_end_ : chunk_end (chunk_ + 1);
   const auto frames = static_cast<std::size_t> (end - begin);
-  const std::size_t samples = frames * static_cast<std::size_t> (mix_info_.channels);
   const std::size_t bytes = frames * static_cast<std::size_t> (out_info_.bpf);
   gst_buffer_set_size (buffer, static_cast<gssize> (bytes));
 
   const auto since = monotonic_ns ();
   shared.chunks_begun.fetch_add (1);
   collect (begin, end, next_end);
-  bool audible = false;
-  {
-    const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
-    if (map && out_converter_) {
-      const std::span<float> sum {mix_memory_.data (), samples};
-      std::fill (sum.begin (), sum.end (), 0.0f);
-      audible = mix_tracks (sum, begin, end);
-      bump (clipped_samples_, dsp::count_clipped (sum));
-      gpointer in[] {sum.data ()};
-      gpointer out[] {map.as<std::uint8_t> ().data ()};
-      gst_audio_converter_samples (
-          out_converter_, GST_AUDIO_CONVERTER_FLAG_NONE, in, frames, out, frames);
-    } else if (map) {
-      const auto sum = map.as<float> ().first (samples);
-      std::fill (sum.begin (), sum.end (), 0.0f);
-      audible = mix_tracks (sum, begin, end);
-    }
-  }
+  const bool audible = GST_AUDIO_INFO_FORMAT (&mix_info_) == GST_AUDIO_FORMAT_F64
+      ? mix_chunk<double> (buffer, begin, end)
+      : mix_chunk<float> (buffer, begin, end);
   let_go ();
   const auto mixed = monotonic_ns ();
   chunk_time_.add (mixed - since);
@@ -544,8 +537,33 @@ void Mixer::collect (Frames begin, Frames end, Frames next_end)
   }
 }
 
+/// Returns whether there is anything but silence in it.
+template <class Sample>
+bool Mixer::mix_chunk (GstBuffer *buffer, Frames begin, Frames end)
+{
+  const auto frames = static_cast<std::size_t> (end - begin);
+  const std::size_t samples = frames * static_cast<std::size_t> (mix_info_.channels);
+  const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
+  if (!map)
+    return false;
+  const std::span<Sample> sum {out_converter_ ? reinterpret_cast<Sample *> (mix_memory_.data ())
+                                              : map.template as<Sample> ().data (),
+      samples};
+  std::fill (sum.begin (), sum.end (), Sample {0});
+  const bool audible = mix_tracks (sum, begin, end);
+  if (out_converter_) {
+    bump (clipped_samples_, dsp::count_clipped (sum));
+    gpointer in[] {sum.data ()};
+    gpointer out[] {map.template as<std::uint8_t> ().data ()};
+    gst_audio_converter_samples (
+        out_converter_, GST_AUDIO_CONVERTER_FLAG_NONE, in, frames, out, frames);
+  }
+  return audible;
+}
+
 /// Returns whether anything but silence went into `acc`, which lies in mapped memory.
-bool Mixer::mix_tracks (std::span<float> acc, Frames begin, Frames end)
+template <class Sample>
+bool Mixer::mix_tracks (std::span<Sample> acc, Frames begin, Frames end)
 {
   bool audible = false;
   for (const auto &track : snapshot_)
@@ -567,7 +585,8 @@ void Mixer::let_go () noexcept
 }
 
 /// Adds what the track holds for the frames from `begin` to `end`; holes stay silence.
-bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames end)
+template <class Sample>
+bool Mixer::mix_track (Track &track, std::span<Sample> acc, Frames begin, Frames end)
 {
   auto &held = track.mix.held;
   const auto channels = static_cast<std::size_t> (mix_info_.channels);
@@ -631,7 +650,8 @@ bool Mixer::mix_track (Track &track, std::span<float> acc, Frames begin, Frames 
 
 /// Adds `frames` frames of the item. The counts say «mixed» also where the gain is zero: the audio
 /// was in time and took its place.
-bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames)
+template <class Sample>
+bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Frames frames)
 {
   auto &mix = track.mix;
   auto *buffer = GST_BUFFER (item.object);
@@ -662,17 +682,18 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<float> acc, Fram
   const auto planes = static_cast<std::size_t> (GST_AUDIO_BUFFER_N_PLANES (&mix.map));
   for (std::size_t i = 0; i < planes; ++i)
     in[i] = static_cast<guint8 *> (GST_AUDIO_BUFFER_PLANE_DATA (&mix.map, i)) + used * step;
-  auto *data = static_cast<const float *> (in[0]);
+  auto *data = static_cast<const Sample *> (in[0]);
   if (mix.format.converter) {
     gpointer out[] {convert_memory_.data ()};
     gst_audio_converter_samples (
         mix.format.converter.get (), GST_AUDIO_CONVERTER_FLAG_NONE, in, count, out, count);
-    data = convert_memory_.data ();
+    data = reinterpret_cast<const Sample *> (convert_memory_.data ());
   }
+  const std::span<const Sample> audio {data, samples};
   if (mix.automated)
-    add_automated (track, acc, {data, samples}, item.start);
+    add_automated (track, acc, audio, item.start);
   else
-    mix.gain.add (acc, {data, samples}, item.start);
+    mix.gain.add (acc, audio, item.start);
   bump (mix.frames_mixed, count);
   return true;
 }

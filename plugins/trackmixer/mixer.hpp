@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,7 @@
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
 
+#include "dsp/aligned.hpp"
 #include "dsp/durationhistogram.hpp"
 #include "dsp/outputrate.hpp"
 #include "livedeadline.hpp"
@@ -193,15 +195,21 @@ private:
   void stop_with (GstFlowReturn flow);
   void refuse (GstFlowReturn flow);
   void collect (Frames begin, Frames end, Frames next_end);
-  bool mix_tracks (std::span<float> acc, Frames begin, Frames end);
+  template <class Sample>
+  bool mix_chunk (GstBuffer *buffer, Frames begin, Frames end);
+  template <class Sample>
+  bool mix_tracks (std::span<Sample> acc, Frames begin, Frames end);
   void let_go () noexcept;
   void tell_selected (Frames begin, Frames end) const;
   void tell_consumed (const Track &track, GstBuffer *buffer) const;
-  bool mix_track (Track &track, std::span<float> acc, Frames begin, Frames end);
-  bool mix_audio (Track &track, QueueItem &item, std::span<float> acc, Frames frames);
+  template <class Sample>
+  bool mix_track (Track &track, std::span<Sample> acc, Frames begin, Frames end);
+  template <class Sample>
+  bool mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Frames frames);
   void aim_gains (Frames begin) noexcept;
+  template <class Sample>
   void add_automated (
-      Track &track, std::span<float> acc, std::span<const float> in, Frames at) noexcept;
+      Track &track, std::span<Sample> acc, std::span<const Sample> in, Frames at) noexcept;
   [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
   [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
   [[nodiscard]] TrackFormat prepare_format (const Track &track, const GstAudioInfo &info);
@@ -262,15 +270,15 @@ private:
   bool discont_ {true};
 
   GstAudioInfo out_info_ {};
-  GstAudioInfo mix_info_ {};
+  GstAudioInfo mix_info_ {}; // of the sum: F32, or F64 where the output is wider than 24 bits
   ChannelSides sides_;
   bool soloed_ {false};                        // a track is; as of this chunk
   Frames ramp_ {0};                            // ramp-time in frames; as of this chunk
   GstAudioConverter *out_converter_ {nullptr}; // none: the mix goes out as it is
   GstBufferPool *pool_ {nullptr};
   Frames pool_frames_ {0};
-  std::vector<float> mix_memory_;     // the sum, where it can't be made in the output buffer
-  std::vector<float> convert_memory_; // one track's piece in the mix's format
+  dsp::AlignedVector<std::byte> mix_memory_; // the sum, where it can't be made in the output buffer
+  dsp::AlignedVector<std::byte> convert_memory_; // one track's piece in the mix's format
   GstSegment segment_ {};
   std::uint32_t seqnum_ {0};
   bool stream_started_ {false};

@@ -9,10 +9,10 @@ namespace mt::trackmixer {
 
 namespace {
 
-float gain_of (const Loudness &loudness, int side) noexcept
+double gain_of (const Loudness &loudness, int side) noexcept
 {
-  const float away = static_cast<float> (side) * loudness.pan; // negative: turned away from it
-  return loudness.volume * (away < 0.0f ? 1.0f + away : 1.0f);
+  const double away = side * loudness.pan; // negative: turned away from it
+  return loudness.volume * (away < 0.0 ? 1.0 + away : 1.0);
 }
 
 } // namespace
@@ -24,15 +24,15 @@ void TrackGain::set_target (const Loudness &loudness, const ChannelSides &sides)
     target_[c] = gain_of (loudness, sides.side[c]);
   uniform_ =
       std::all_of (target_.begin (), target_.begin () + static_cast<std::ptrdiff_t> (channels_),
-          [this] (float gain) { return gain == target_[0]; });
+          [this] (double gain) { return gain == target_[0]; });
   loudness_ = loudness;
 }
 
-float TrackGain::gain (std::size_t channel, Frames at) const noexcept
+double TrackGain::gain (std::size_t channel, Frames at) const noexcept
 {
   if (at >= begin_ + length_)
     return target_[channel];
-  return lines_[channel].at (
+  return ramps_[channel].at (
       static_cast<std::size_t> (at - begin_), static_cast<std::size_t> (length_));
 }
 
@@ -50,10 +50,10 @@ void TrackGain::aim (
     return;
   }
   for (std::size_t c = 0; c < channels_; ++c)
-    lines_[c].from = gain (c, at);
+    ramps_[c].from = gain (c, at);
   set_target (loudness, sides);
   for (std::size_t c = 0; c < channels_; ++c)
-    lines_[c].to = target_[c];
+    ramps_[c].to = target_[c];
   begin_ = at;
   length_ = ramp;
   followed_ = false;
@@ -64,15 +64,15 @@ void TrackGain::follow (const Loudness &here, const Loudness &there, Frames at, 
 {
   const bool led_here =
       known_ && channels_ == sides.channels && (!followed_ || at == begin_ + length_);
-  std::array<float, kMaxPositions> from;
+  std::array<double, kMaxPositions> from;
   for (std::size_t c = 0; c < sides.channels; ++c)
     from[c] = led_here ? gain (c, at) : gain_of (here, sides.side[c]);
   set_target (there, sides);
-  const float furthest =
-      ramp > 0 ? static_cast<float> (length) / static_cast<float> (ramp) : HUGE_VALF;
+  const double furthest =
+      ramp > 0 ? static_cast<double> (length) / static_cast<double> (ramp) : HUGE_VAL;
   for (std::size_t c = 0; c < channels_; ++c) {
     target_[c] = std::clamp (target_[c], from[c] - furthest, from[c] + furthest);
-    lines_[c] = {from[c], target_[c]};
+    ramps_[c] = {from[c], target_[c]};
   }
   uniform_ = false;
   loudness_.volume = NAN; // equals nothing: aim() has to move on from what was reached
@@ -83,23 +83,35 @@ void TrackGain::follow (const Loudness &here, const Loudness &there, Frames at, 
 
 bool TrackGain::is_silent (Frames at) const noexcept
 {
-  return at >= begin_ + length_ && uniform_ && target_[0] == 0.0f;
+  return at >= begin_ + length_ && uniform_ && target_[0] == 0.0;
 }
 
-void TrackGain::add (std::span<float> acc, std::span<const float> in, Frames at) const noexcept
+template <class Sample>
+void TrackGain::add (std::span<Sample> acc, std::span<const Sample> in, Frames at) const noexcept
 {
   if (at < begin_ + length_) {
     const auto first = static_cast<std::size_t> (at - begin_);
     const auto length = static_cast<std::size_t> (length_);
     const std::size_t samples = std::min (in.size (), (length - first) * channels_);
-    dsp::accumulate_ramp (acc, in.first (samples), {lines_.data (), channels_}, first, length);
+    std::array<dsp::GainRamp<Sample>, kMaxPositions> ramps;
+    for (std::size_t c = 0; c < channels_; ++c)
+      ramps[c] = {static_cast<Sample> (ramps_[c].from), static_cast<Sample> (ramps_[c].to)};
+    dsp::accumulate_ramp (acc, in.first (samples),
+        std::span<const dsp::GainRamp<Sample>> {ramps.data (), channels_}, first, length);
     acc = acc.subspan (samples);
     in = in.subspan (samples);
   }
-  if (uniform_)
-    dsp::accumulate (acc, in, target_[0]);
-  else
-    dsp::accumulate (acc, in, std::span<const float> {target_.data (), channels_});
+  if (uniform_) {
+    dsp::accumulate (acc, in, static_cast<Sample> (target_[0]));
+    return;
+  }
+  std::array<Sample, kMaxPositions> gains;
+  for (std::size_t c = 0; c < channels_; ++c)
+    gains[c] = static_cast<Sample> (target_[c]);
+  dsp::accumulate (acc, in, std::span<const Sample> {gains.data (), channels_});
 }
+
+template void TrackGain::add (std::span<float>, std::span<const float>, Frames) const noexcept;
+template void TrackGain::add (std::span<double>, std::span<const double>, Frames) const noexcept;
 
 } // namespace mt::trackmixer

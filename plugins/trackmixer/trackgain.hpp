@@ -17,8 +17,8 @@ constexpr std::size_t kMaxPositions = 64; // that a GstAudioInfo gives positions
 
 /// What the settings of a track ask for.
 struct Loudness {
-  float volume {1.0f}; // linear; 0 for a track that is muted or not among the soloed ones
-  float pan {0.0f};    // -1 (left) to 1 (right)
+  double volume {1.0}; // linear; 0 for a track that is muted or not among the soloed ones
+  double pan {0.0};    // -1 (left) to 1 (right)
 
   bool operator== (const Loudness &) const noexcept = default;
 };
@@ -60,15 +60,16 @@ public:
   /// Nothing is heard from frame `at` on until the next change.
   [[nodiscard]] bool is_silent (Frames at) const noexcept;
 
-  /// Adds the samples that begin at frame `at`.
-  void add (std::span<float> acc, std::span<const float> in, Frames at) const noexcept;
+  /// Adds the samples that begin at frame `at`, of float or of double.
+  template <class Sample>
+  void add (std::span<Sample> acc, std::span<const Sample> in, Frames at) const noexcept;
 
 private:
   void set_target (const Loudness &loudness, const ChannelSides &sides) noexcept;
-  [[nodiscard]] float gain (std::size_t channel, Frames at) const noexcept;
+  [[nodiscard]] double gain (std::size_t channel, Frames at) const noexcept;
 
-  std::array<dsp::GainLine, kMaxPositions> lines_ {}; // from `begin_`; their ends hold from then on
-  std::array<float, kMaxPositions> target_ {};
+  std::array<dsp::GainRamp<double>, kMaxPositions> ramps_ {}; // from `begin_`; their ends hold then
+  std::array<double, kMaxPositions> target_ {};
   std::size_t channels_ {0};
   Frames begin_ {0};
   Frames length_ {0}; // 0: no line, the target holds
