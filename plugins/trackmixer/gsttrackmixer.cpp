@@ -54,6 +54,8 @@ enum : guint {
   PROP_STATS_INTERVAL,
   PROP_LATENCY,
   PROP_MIN_UPSTREAM_LATENCY,
+  PROP_FORCE_LIVE,
+  PROP_IGNORE_INACTIVE_PADS,
   PROP_START_TIME_SELECTION,
   PROP_START_TIME,
   PROP_EMIT_SIGNALS,
@@ -181,6 +183,12 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_MIN_UPSTREAM_LATENCY:
     g_value_set_uint64 (value, mixer.settings.min_upstream_latency.load ());
     break;
+  case PROP_FORCE_LIVE:
+    g_value_set_boolean (value, mixer.settings.force_live.load ());
+    break;
+  case PROP_IGNORE_INACTIVE_PADS:
+    g_value_set_boolean (value, mixer.settings.ignore_inactive_pads.load ());
+    break;
   case PROP_RAMP_TIME:
     g_value_set_uint64 (value, mixer.settings.ramp_time.load ());
     break;
@@ -239,6 +247,12 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     (id == PROP_LATENCY ? mixer.settings.latency : mixer.settings.min_upstream_latency)
         .store (g_value_get_uint64 (value));
     gst_element_post_message (GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
+    break;
+  case PROP_FORCE_LIVE:
+    mixer.settings.force_live.store (g_value_get_boolean (value));
+    break;
+  case PROP_IGNORE_INACTIVE_PADS:
+    mixer.set_ignore_inactive (g_value_get_boolean (value));
     break;
   case PROP_RAMP_TIME:
     mixer.settings.ramp_time.store (g_value_get_uint64 (value));
@@ -364,6 +378,14 @@ void child_proxy_init (gpointer iface, gpointer) noexcept
 
 // --- states
 
+/// A chunk that waits for the last clock, or the one before, has to look at this one.
+gboolean set_clock (GstElement *element, GstClock *clock) noexcept
+{
+  const gboolean ok = GST_ELEMENT_CLASS (gst_track_mixer_parent_class)->set_clock (element, clock);
+  state_of (element).mixer.shared.readiness.recheck ();
+  return ok;
+}
+
 GstStateChangeReturn change_state (GstElement *element, GstStateChange transition) noexcept
 {
   Element &state = state_of (element);
@@ -377,8 +399,12 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
   } else if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED) {
     state.mixer.set_playing (false);
   }
-  const auto result =
+  auto result =
       GST_ELEMENT_CLASS (gst_track_mixer_parent_class)->change_state (element, transition);
+  const bool to_paused = transition == GST_STATE_CHANGE_READY_TO_PAUSED ||
+      transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED;
+  if (to_paused && result == GST_STATE_CHANGE_SUCCESS && state.mixer.settings.force_live.load ())
+    result = GST_STATE_CHANGE_NO_PREROLL; // nothing goes out before the clock runs
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     for (const auto &track : state.mixer.tracks ())
       track->queue.clear ();
@@ -421,6 +447,7 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
   element_class->request_new_pad = request_new_pad;
   element_class->release_pad = release_pad;
   element_class->change_state = change_state;
+  element_class->set_clock = set_clock;
 
   const auto playing = static_cast<GParamFlags> (
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
@@ -486,6 +513,15 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
           "Running time at which the output begins if start-time-selection=set, in nanoseconds; "
           "none is 0",
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, read_write));
+  g_object_class_install_property (object_class, PROP_FORCE_LIVE,
+      g_param_spec_boolean ("force-live", "Force live",
+          "Mix by the clock like a live source, whether anything upstream is live or not, and "
+          "never end",
+          FALSE, static_cast<GParamFlags> (read_write | G_PARAM_CONSTRUCT_ONLY)));
+  g_object_class_install_property (object_class, PROP_IGNORE_INACTIVE_PADS,
+      g_param_spec_boolean ("ignore-inactive-pads", "Ignore inactive pads",
+          "Live, do not wait for a track that has brought nothing yet, but for its first deadline",
+          FALSE, read_write));
   g_object_class_install_property (object_class, PROP_EMIT_SIGNALS,
       g_param_spec_boolean (
           "emit-signals", "Emit signals", "Emit samples-selected", FALSE, read_write));

@@ -31,8 +31,12 @@ UpstreamLatency ask_upstream_latency (GstElement *element) noexcept
     gboolean live = FALSE;
     GstClockTime min = 0;
     GstClockTime max = GST_CLOCK_TIME_NONE;
-    if (gst_pad_is_linked (pad) && gst_pad_peer_query (pad, query))
-      gst_query_parse_latency (query, &live, &min, &max);
+    if (gst_pad_is_linked (pad)) {
+      if (gst_pad_peer_query (pad, query))
+        gst_query_parse_latency (query, &live, &min, &max);
+      else
+        longest.complete = false;
+    }
     gst_query_unref (query);
     if (live) {
       longest.live = true;
@@ -47,12 +51,14 @@ UpstreamLatency ask_upstream_latency (GstElement *element) noexcept
 
 bool LiveDeadline::passed (GstElement *element, GstClockTime running_time) noexcept
 {
-  if (!playing_.load (std::memory_order_acquire))
+  GstClock *clock = nullptr;
+  if (playing_.load (std::memory_order_acquire))
+    clock = gst_element_get_clock (element);
+  if (!clock) {
+    cancel ();
     return false;
-  GstClock *clock = gst_element_get_clock (element);
-  if (!clock)
-    return false;
-  const GstClockTime time = gst_element_get_base_time (element) + running_time;
+  }
+  const GstClockTime time = saturating_sum (gst_element_get_base_time (element), running_time);
   const bool is_passed = gst_clock_get_time (clock) >= time;
   if (is_passed) {
     cancel ();

@@ -2,6 +2,7 @@
 // Live mixing: when a chunk has to go out, whoever is missing.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 
@@ -16,9 +17,18 @@ struct UpstreamLatency {
   bool live {false};
   GstClockTime min {0};                   // the longest of the live ones
   GstClockTime max {GST_CLOCK_TIME_NONE}; // the shortest of the live ones
+  bool complete {true};                   // everyone has answered: some can't before they have caps
 };
 
 [[nodiscard]] UpstreamLatency ask_upstream_latency (GstElement *element) noexcept;
+
+/// GST_CLOCK_TIME_NONE, the largest number, means «no end» and is never reached by adding.
+inline GstClockTime saturating_sum (GstClockTime a, GstClockTime b) noexcept
+{
+  if (!GST_CLOCK_TIME_IS_VALID (a))
+    return a;
+  return a + std::min (b, GST_CLOCK_TIME_NONE - 1 - a);
+}
 
 /// Tells when the element's clock has passed a time, and wakes the mix task at it: through the
 /// clock itself, so that a test clock counts too.
@@ -40,7 +50,8 @@ public:
 
   [[nodiscard]] bool playing () const noexcept { return playing_.load (std::memory_order_acquire); }
 
-  /// False: not yet, and the task is woken when it is time to ask again.
+  /// False: not yet, and the task is woken when it is time to ask again, or when the clock, the
+  /// base time or the state have changed.
   [[nodiscard]] bool passed (GstElement *element, GstClockTime running_time) noexcept;
   void cancel () noexcept;
 

@@ -296,7 +296,7 @@ void Mixer::produce ()
 
   const Frames begin = position_;
   Frames end = planned_end_;
-  if (open_tracks_ == 0) // every track has ended: this may be the last chunk
+  if (may_be_last ())
     end = std::clamp (last_audio_end_, begin + 1, planned_end_);
   if (settings.emit_signals.load (std::memory_order_relaxed)) {
     tell_selected (begin, end);

@@ -136,8 +136,12 @@ int Mixer::offer_format (Track &track, const GstAudioInfo &info, int rate_hz) no
   {
     const std::lock_guard lock {control_};
     track.latest_info = info; // before the rate: with it the mix is planned
-    if (const int fixed = rate_hz_.load (std::memory_order_relaxed); fixed != 0)
+    caps_came_.fetch_add (1);
+    if (const int fixed = rate_hz_.load (std::memory_order_relaxed); fixed != 0) {
+      if (latency_unknown_.load ())
+        shared.readiness.recheck ();
       return fixed;
+    }
     rate_hz_.store (rate_hz, std::memory_order_release);
   }
   update_limits ();
@@ -307,14 +311,16 @@ void Mixer::recount ()
     to_wake_.reserve (snapshot_.size ());
     starving_.reserve (snapshot_.size ());
   }
-  open_tracks_ = ended_tracks_ = segment_done_tracks_ = 0;
+  open_tracks_ = ended_tracks_ = inactive_tracks_ = segment_done_tracks_ = 0;
   last_audio_end_ = position_;
   // Before the rate is known, the first frame of each track is what the start waits for.
   const Frames need = planned_ ? planned_end_ : position_ + 1;
   for (const auto &track : snapshot_) {
     track->queue.update_need (need, mix_begin_);
     const auto track_is = track->queue.judge ();
-    open_tracks_ += track_is.linked && !track_is.ended;
+    const bool expected = track_is.linked && !track_is.ended;
+    open_tracks_ += expected && !track_is.inactive;
+    inactive_tracks_ += expected && track_is.inactive;
     ended_tracks_ += track_is.ended;
     segment_done_tracks_ += track_is.segment_done;
     last_audio_end_ = std::max (last_audio_end_, track_is.end);
@@ -335,7 +341,7 @@ Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
 {
   look_again = std::chrono::milliseconds::zero ();
   if (open_tracks_ == 0) {
-    if (ended_tracks_ == 0)
+    if (ended_tracks_ == 0 || (settings.force_live.load () && last_audio_end_ <= position_))
       return Verdict::wait; // nobody feeds us yet, or any more
     if (last_audio_end_ <= position_)
       return finished_ && !(segment_done_sent_ && segment_done_tracks_ == 0) ? Verdict::wait
@@ -346,40 +352,6 @@ Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
     return Verdict::wait;
   }
   return Verdict::chunk;
-}
-
-void Mixer::note_latency (const UpstreamLatency &upstream) noexcept
-{
-  live_.store (upstream.live, std::memory_order_relaxed);
-  upstream_latency_.store (upstream.min, std::memory_order_relaxed);
-}
-
-/// Upstream is asked anew only when the tracks have changed, and not on every look.
-bool Mixer::is_live ()
-{
-  if (const std::pair now {snapshot_generation_, open_tracks_}; now != asked_if_live_) {
-    asked_if_live_ = now;
-    const auto before = upstream_latency_.load (std::memory_order_relaxed);
-    const bool was_live = live_.load (std::memory_order_relaxed);
-    note_latency (ask_upstream_latency (element_));
-    if (was_live != live_ || before != upstream_latency_)
-      gst_element_post_message (element_, gst_message_new_latency (GST_OBJECT (element_)));
-  }
-  return live_.load (std::memory_order_relaxed);
-}
-
-/// Live, the chunk goes out when the last of its audio can have come, whoever is missing.
-bool Mixer::past_deadline ()
-{
-  if (!planned_ || !is_live ())
-    return false;
-  const auto &set = settings;
-  const GstClockTime chunk_end = gst_util_uint64_scale (
-      static_cast<guint64> (planned_end_), GST_SECOND, static_cast<guint64> (rate_hz ()));
-  const GstClockTime upstream = std::max (upstream_latency_.load (std::memory_order_relaxed),
-      set.min_upstream_latency.load (std::memory_order_relaxed));
-  return deadline_.passed (
-      element_, chunk_end + upstream + set.latency.load (std::memory_order_relaxed));
 }
 
 Mixer::Verdict Mixer::wait_for_chunk ()
@@ -394,8 +366,11 @@ Mixer::Verdict Mixer::wait_for_chunk ()
       recount ();
       continue; // a recount may have been overtaken by the next change
     }
+    if (fix_rate_in_time ())
+      continue;
     std::chrono::milliseconds timeout {0};
-    if (shared.readiness.complete ()) {
+    const bool by_clock = goes_by_clock ();
+    if (shared.readiness.complete () && !by_clock) {
       const auto verdict = started_ && open_tracks_ > 0 ? Verdict::chunk : judge (timeout);
       if (verdict == Verdict::chunk && choose_start ())
         continue;
@@ -407,18 +382,18 @@ Mixer::Verdict Mixer::wait_for_chunk ()
         relieve (true);
     } else if (start_open_ && rate_hz () != 0 && is_live ()) {
       // Live, the first that comes makes the start; only the last would wake us.
-      if (first_audio ()) {
+      const bool is_now = settings.start_time_selection.load () == StartTimeSelection::now;
+      if (first_audio () || (is_now && deadline_.playing ())) {
         choose_start ();
         continue;
       }
       timeout = kHoldInterval;
     } else if (past_deadline ()) {
-      bump (deadline_misses_, 1);
-      for (const auto &track : snapshot_)
-        if (track->queue.judge ().missing)
-          track->queue.starve (false);
+      if (by_clock)
+        break;
+      miss_deadline ();
       continue;
-    } else {
+    } else if (!by_clock) {
       waited_for_track = started_;
       timeout = shorter_wait (relieve (false), believe_gaps_in_idle ());
       if (shared.readiness.complete ())
@@ -653,7 +628,7 @@ GstStructure *Mixer::stats () const
     late += track->mix.frames_late.load (std::memory_order_relaxed);
     dropped += counts.frames_flushed + track->mix.frames_dropped.load (std::memory_order_relaxed);
     const auto track_is = track->queue.judge ();
-    if (!track_is.linked || track_is.ended)
+    if (!track_is.linked || track_is.ended || track_is.inactive)
       continue; // nothing more is expected of it
     const auto level = track->queue.level ();
     const double fill = level.limit > 0

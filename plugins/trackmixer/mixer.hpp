@@ -2,6 +2,7 @@
 // The mix task: waits for a chunk's worth of every track, mixes it, pushes it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -75,6 +76,8 @@ struct MixerSettings {
   std::atomic<Starvation> starvation {Starvation::silence};
   std::atomic<GstClockTime> stats_interval {0};
   std::atomic<GstClockTime> min_upstream_latency {0};
+  std::atomic<bool> force_live {false}; // set before anything runs
+  std::atomic<bool> ignore_inactive_pads {false};
   std::atomic<StartTimeSelection> start_time_selection {StartTimeSelection::zero};
   std::atomic<GstClockTime> start_time {GST_CLOCK_TIME_NONE}; // of «set»; none is zero
 
@@ -145,6 +148,10 @@ public:
   void note_latency (const UpstreamLatency &upstream) noexcept;
   /// PLAYING begins or ends.
   void set_playing (bool playing) noexcept { deadline_.set_playing (playing); }
+  /// ignore-inactive-pads has been set.
+  void set_ignore_inactive (bool ignore) noexcept;
+  /// The nearest rate to this one that downstream takes.
+  [[nodiscard]] int nearest_rate (int rate_hz) const noexcept;
 
   // --- what it tells; any thread
 
@@ -161,8 +168,15 @@ private:
   Verdict wait_for_chunk ();
   Verdict judge (std::chrono::milliseconds &look_again);
   bool hold_is_over () noexcept;
+  // live, in mixer-live.cpp
   bool is_live ();
+  [[nodiscard]] GstClockTime deadline_for (GstClockTime chunk_end) const noexcept;
   bool past_deadline ();
+  bool fix_rate_in_time ();
+  bool goes_by_clock ();
+  void miss_deadline ();
+  [[nodiscard]] bool may_be_last () const noexcept;
+
   void recount ();
   std::chrono::milliseconds relieve (bool hold);
   bool starved_in_vain ();
@@ -234,6 +248,8 @@ private:
   std::atomic<GstClockTime> position_ns_ {0};
   std::atomic<bool> live_ {false};
   std::atomic<GstClockTime> upstream_latency_ {0};
+  std::atomic<bool> latency_unknown_ {false}; // someone has not answered yet
+  std::atomic<std::uint64_t> caps_came_ {0};
 
   // --- mix task, under task_, which iterate() holds and restart_timeline() waits for
   std::recursive_mutex task_; // a flush can come from downstream in the task itself
@@ -245,7 +261,7 @@ private:
   std::vector<GstEvent *> pending_events_; // before the next chunk
   std::vector<GstEvent *> events_after_;   // behind the chunk being mixed
   std::optional<std::chrono::steady_clock::time_point> hold_ends_;
-  std::pair<std::uint64_t, std::size_t> asked_if_live_; // generation and tracks when it was asked
+  std::array<std::uint64_t, 3> asked_if_live_ {}; // generation, tracks and caps when it was asked
   LiveDeadline deadline_ {shared_owner};
   std::optional<std::chrono::steady_clock::time_point> patience_ends_;
   std::optional<std::chrono::steady_clock::time_point> gap_idle_ends_;
@@ -257,6 +273,7 @@ private:
   Frames last_audio_end_ {0}; // of all tracks, as of the last recount
   std::size_t open_tracks_ {0};
   std::size_t ended_tracks_ {0};
+  std::size_t inactive_tracks_ {0};     // that are not waited for: ignore-inactive-pads
   std::size_t segment_done_tracks_ {0}; // of those that have ended
   ChunkLength chunk_length_;            // the setting that the plan was made with
   std::uint64_t chunk_ {0};             // since the anchor

@@ -106,24 +106,6 @@ GstFlowReturn push_resampled (
   return item.frames > 0 ? track.queue.push (item, Mixer::queue_limit (track)) : GST_FLOW_OK;
 }
 
-/// The rate of the mix if it is open: this one, or the nearest one that downstream takes.
-int nearest_rate (Element &state, int rate_hz)
-{
-  GstCaps *allowed = gst_pad_get_allowed_caps (state.src_pad);
-  int nearest = 0;
-  for (guint i = 0; allowed && i < gst_caps_get_size (allowed); ++i) {
-    GstStructure *s = gst_structure_copy (gst_caps_get_structure (allowed, i));
-    int rate = 0;
-    gst_structure_fixate_field_nearest_int (s, "rate", rate_hz);
-    if (gst_structure_get_int (s, "rate", &rate) && rate > 0 &&
-        (nearest == 0 || std::abs (rate - rate_hz) < std::abs (nearest - rate_hz)))
-      nearest = rate;
-    gst_structure_free (s);
-  }
-  gst_clear_caps (&allowed);
-  return nearest != 0 ? nearest : rate_hz;
-}
-
 // --- the size of a buffer
 
 template <class... Arguments>
@@ -255,7 +237,7 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
   (void)push_rest (state, track);
   int rate = state.mixer.rate_hz ();
   if (rate == 0)
-    rate = nearest_rate (state, GST_AUDIO_INFO_RATE (&info));
+    rate = state.mixer.nearest_rate (GST_AUDIO_INFO_RATE (&info));
   rate = state.mixer.offer_format (track, info, rate);
   if (rate == GST_AUDIO_INFO_RATE (&info)) {
     track.resampler.off ();

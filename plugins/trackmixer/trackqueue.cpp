@@ -3,6 +3,7 @@
 #include "trackqueue.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace mt::trackmixer {
 
@@ -42,7 +43,7 @@ QueueItem TrackQueue::pop_front () noexcept
 
 bool TrackQueue::is_ready () const noexcept
 {
-  return retired_ || eos_ || starved_ || !linked_ || end_ >= need_end_ ||
+  return retired_ || eos_ || starved_ || inactive_ || !linked_ || end_ >= need_end_ ||
       believed_gap_ >= need_end_;
 }
 
@@ -84,6 +85,7 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
 {
   bool wake = false;
   bool unused = false;
+  bool appeared = false;
   {
     std::unique_lock lock {mutex_};
     feeder_ = std::this_thread::get_id ();
@@ -121,6 +123,7 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
       counts_.frames_in += static_cast<std::uint64_t> (item.frames);
       end_ = std::max (end_, item.end ());
       starved_ = false; // the mix waits for it again, also where it is late
+      appeared = std::exchange (inactive_, false);
       if (item.start < gap_end_)
         gap_end_ = believed_gap_ = kNever;
     }
@@ -134,6 +137,8 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
     item.drop ();
   if (wake)
     shared_.readiness.wake_ready ();
+  if (appeared)
+    shared_.readiness.recheck ();
   return GST_FLOW_OK;
 }
 
@@ -151,13 +156,14 @@ void TrackQueue::note_gap (Frames end, Frames patience) noexcept
       shared_.readiness.flag_recheck ();
     linked_ = true;
     look = counted_missing_ && gap_end_ < need_end_ && end >= need_end_;
+    look = std::exchange (inactive_, false) || look;
     gap_end_ = end;
     believed_gap_ = std::max (believed_gap_, end - patience);
     wake = update_missing ();
   }
   if (wake)
     shared_.readiness.wake_ready ();
-  else if (look)
+  if (look)
     shared_.readiness.recheck ();
 }
 
@@ -242,7 +248,7 @@ void TrackQueue::clear () noexcept
     grown_limit_ = 0;
     mix_begin_ = 0;
     eos_ = segment_done_ = false;
-    starved_ = false;
+    starved_ = inactive_ = false;
     feeder_ = {};
     shared_.readiness.flag_recheck ();
     (void)update_missing ();
@@ -312,7 +318,7 @@ bool TrackQueue::linked () const noexcept
 TrackQueue::Judgement TrackQueue::judge () const noexcept
 {
   const std::lock_guard lock {mutex_};
-  return {linked_, eos_, segment_done_, counted_missing_, gap_end_ >= need_end_,
+  return {linked_, eos_, segment_done_, counted_missing_, inactive_, gap_end_ >= need_end_,
       feeder_waiting_ || drain_waiting_, end_, feeder_, received_};
 }
 
@@ -392,6 +398,25 @@ bool TrackQueue::grow (bool doubled) noexcept
   ++counts_.growths;
   release_feeder ();
   return true;
+}
+
+bool TrackQueue::ignore () noexcept
+{
+  const std::lock_guard lock {mutex_};
+  if (end_ != kNever || gap_end_ != kNever)
+    return false;
+  inactive_ = true;
+  shared_.readiness.flag_recheck (); // it is no open track any more
+  (void)update_missing ();
+  return true;
+}
+
+void TrackQueue::heed () noexcept
+{
+  const std::lock_guard lock {mutex_};
+  inactive_ = false;
+  shared_.readiness.flag_recheck ();
+  (void)update_missing ();
 }
 
 void TrackQueue::believe_gap () noexcept

@@ -120,6 +120,8 @@ public:
   void retire () noexcept;
   /// The limit has been set anew: a waiting feeder looks again.
   void set_limit (Frames limit) noexcept;
+  /// Takes back ignore().
+  void heed () noexcept;
   /// What push() returns until it is set again: the flow of the mixer's source pad.
   void set_flow (GstFlowReturn flow) noexcept;
   [[nodiscard]] TrackLevel level () const noexcept;
@@ -134,6 +136,7 @@ public:
     bool ended;             // at EOS or SEGMENT_DONE
     bool segment_done;      // at SEGMENT_DONE
     bool missing;           // the next chunk waits for this track
+    bool inactive;          // nothing has come yet, and it is not waited for: ignore()
     bool in_gap;            // a GAP event says that the next chunk has nothing of it
     bool blocked;           // its feeder waits
     Frames end;             // of the last audio queued
@@ -160,6 +163,9 @@ public:
   /// Mixes silence for this track until something arrives, or the queues are below the cap again.
   /// After a wait `in_vain`: below half of it, or each bit of room would cost another such wait.
   void starve (bool in_vain) noexcept;
+  /// Where nothing has come since the start or a flush: the mix no longer waits for this track
+  /// before something does. False: something has come.
+  bool ignore () noexcept;
   /// Believes the last GAP event.
   void believe_gap () noexcept;
 
@@ -203,6 +209,7 @@ private:
   bool cleared_ {false}; // since the last take()
   bool eos_ {false};
   bool segment_done_ {false}; // why eos_ is set
+  bool inactive_ {false};
   bool starved_ {false};
   bool starved_in_vain_ {false};
   bool feeder_waiting_ {false};

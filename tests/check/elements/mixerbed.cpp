@@ -186,10 +186,12 @@ gboolean CollectingSink::query (GstObject *parent, GstQuery *query) noexcept
   }
 }
 
-MixerBed::MixerBed (GstClockTime chunk, bool link_sink, const char *factory)
+MixerBed::MixerBed (GstClockTime chunk, bool link_sink, const char *factory, bool force_live)
 {
-  element = GST_ELEMENT (gst_object_ref_sink (gst_element_factory_make (factory, nullptr)));
+  element = gst_element_factory_make_full (
+      factory, "force-live", static_cast<gboolean> (force_live), nullptr);
   fail_unless (element != nullptr, "no %s: look at GST_PLUGIN_PATH", factory);
+  gst_object_ref_sink (element);
   g_object_set (element, "output-buffer-duration", chunk, nullptr);
   bus = gst_bus_new ();
   gst_element_set_bus (element, bus);

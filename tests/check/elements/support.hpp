@@ -175,7 +175,7 @@ private:
 class MixerBed {
 public:
   explicit MixerBed (GstClockTime chunk = 10 * GST_MSECOND, bool link_sink = true,
-      const char *factory = "trackmixer");
+      const char *factory = "trackmixer", bool force_live = false);
   ~MixerBed ();
   MixerBed (const MixerBed &) = delete;
   MixerBed &operator= (const MixerBed &) = delete;

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What a program that knows audiomixer finds here too. Where both can be asked, both are.
-#include <iterator>
 #include <string_view>
 
-#include "support.hpp"
-
-#include <gst/check/gsttestclock.h>
+#include "livebed.hpp"
 
 using namespace mt::test;
 
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-// The locks of GStreamer's own elements are GLib's, futexes that TSan does not see.
-constexpr const char *kBoth[] = {"trackmixer"};
-#else
-constexpr const char *kBoth[] = {"audiomixer", "trackmixer"};
-#endif
-constexpr int kMixers = static_cast<int> (std::size (kBoth));
 constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
 
 /// A mixer, ours or audiomixer, with one track of audio from `first_frame` to `end_frame`.
@@ -516,8 +506,7 @@ GST_END_TEST;
 
 namespace {
 
-/// Of audiomixer and not here, or not the same here: the docs give the same list with the reasons.
-constexpr std::string_view kNotThereYet[] = {"force-live", "ignore-inactive-pads"};
+/// Not the same here: the docs give the same list with the reasons.
 constexpr std::string_view kNarrower[] = {
     "output-buffer-duration", "output-buffer-duration-fraction"};        // 10 s at the most
 constexpr std::string_view kOwnEnumeration[] = {"start-time-selection"}; // which has «now»
@@ -602,10 +591,6 @@ guint check_properties (gpointer theirs, gpointer ours)
   GParamSpec **all = g_object_class_list_properties (G_OBJECT_GET_CLASS (theirs), &count);
   for (guint i = 0; i < count; ++i) {
     GParamSpec *same = g_object_class_find_property (G_OBJECT_GET_CLASS (ours), all[i]->name);
-    if (is_in (kNotThereYet, all[i])) {
-      fail_unless (same == nullptr, "%s is there: take it off the list", all[i]->name);
-      continue;
-    }
     fail_unless (same != nullptr, "no property %s", all[i]->name);
     check_property (all[i], same);
   }

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Live mixing by a test clock: a chunk goes out when it is complete, and at its deadline at the
 // latest, whoever is late or dead.
-#include <gst/check/gsttestclock.h>
-
-#include "support.hpp"
+#include "livebed.hpp"
 
 using namespace mt::test;
 
 namespace {
 
-constexpr GstClockTime kChunk = 10 * GST_MSECOND;
-constexpr GstClockTime kUpstream = 20 * GST_MSECOND;
-constexpr std::size_t kFrames = 480;
-constexpr GstClockTime kBaseTime = 7 * GST_SECOND; // no round number of anything
+constexpr GstClockTime kChunk = LiveBed::kChunk;
+constexpr GstClockTime kUpstream = LiveMix::kUpstream;
+constexpr std::size_t kFrames = LiveBed::kFrames;
 
 bool answer_live (GstQuery *query, GstClockTime min, bool live = true)
 {
@@ -21,63 +18,6 @@ bool answer_live (GstQuery *query, GstClockTime min, bool live = true)
   gst_query_set_latency (query, live, min, GST_CLOCK_TIME_NONE);
   return true;
 }
-
-/// Two live tracks and a clock in the hands of the test.
-class LiveMix {
-public:
-  explicit LiveMix (GstClockTime upstream = kUpstream)
-  {
-    clock = GST_TEST_CLOCK (gst_test_clock_new_with_start_time (kBaseTime));
-    gst_element_set_clock (bed.element, GST_CLOCK (clock));
-    gst_element_set_base_time (bed.element, kBaseTime);
-    gst_element_set_start_time (bed.element, GST_CLOCK_TIME_NONE);
-    for (Feeder *feeder : {&a, &b})
-      feeder->upstream_query = [upstream] (
-                                   GstQuery *query) { return answer_live (query, upstream); };
-  }
-  ~LiveMix ()
-  {
-    bed.stop ();
-    gst_object_unref (clock);
-  }
-
-  /// Running time.
-  void set_time (GstClockTime time) { gst_test_clock_set_time (clock, kBaseTime + time); }
-  /// Waits until the mix waits for the clock, and says for which running time.
-  GstClockTime next_deadline ()
-  {
-    fail_unless (eventually ([this] { return gst_test_clock_peek_id_count (clock) > 0; }));
-    return gst_test_clock_get_next_entry_time (clock) - kBaseTime;
-  }
-  /// Moves the clock to a deadline, and lets whoever waits for it go on.
-  void pass (GstClockTime deadline)
-  {
-    set_time (deadline);
-    GstClockID id = gst_test_clock_process_next_clock_id (clock);
-    fail_unless (id != nullptr);
-    gst_clock_id_unref (id);
-  }
-  void push (Feeder &feeder, std::int64_t chunk, float value)
-  {
-    fail_unless_equals_int (
-        feeder.push (Samples (2 * kFrames, value), chunk * static_cast<std::int64_t> (kFrames)),
-        GST_FLOW_OK);
-  }
-  float heard (std::size_t chunk)
-  {
-    const Samples out = bed.sink.samples ();
-    fail_unless (out.size () >= 2 * kFrames * (chunk + 1));
-    const float first = out[2 * kFrames * chunk];
-    for (std::size_t n = 0; n < 2 * kFrames; ++n)
-      CHECK_SAMPLE (out[2 * kFrames * chunk + n] == first, "sample %zu of chunk %zu", n, chunk);
-    return first;
-  }
-
-  MixerBed bed {kChunk};
-  Feeder a {bed};
-  Feeder b {bed};
-  GstTestClock *clock;
-};
 
 } // namespace
 
@@ -257,6 +197,27 @@ GST_START_TEST (test_upstream_is_not_asked_for_every_wait)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_source_that_answers_when_it_has_caps)
+{
+  // As audiotestsrc: it does not answer before.
+  LiveMix mix;
+  std::atomic<bool> has_caps {false};
+  std::atomic<int> asked {0};
+  for (Feeder *feeder : {&mix.a, &mix.b})
+    feeder->upstream_query = [&] (GstQuery *query) {
+      asked += GST_QUERY_TYPE (query) == GST_QUERY_LATENCY;
+      return has_caps && answer_live (query, kUpstream);
+    };
+  mix.bed.play ();
+  fail_unless (eventually ([&] { return asked > 0; }));
+  has_caps = true;
+  mix.a.begin ();
+  mix.push (mix.a, 0, 0.25f);
+  mix.check_chunk_at (0, kChunk + kUpstream);
+  fail_unless (mix.heard (0) == 0.25f);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_live_suite ()
 {
   Suite *suite = suite_create ("trackmixer-live");
@@ -269,6 +230,7 @@ static Suite *trackmixer_live_suite ()
   tcase_add_test (tests, test_no_deadline_before_playing);
   tcase_add_test (tests, test_a_stop_ends_the_wait_for_the_clock);
   tcase_add_test (tests, test_upstream_is_not_asked_for_every_wait);
+  tcase_add_test (tests, test_a_source_that_answers_when_it_has_caps);
   suite_add_tcase (suite, tests);
   return suite;
 }
