@@ -2,6 +2,7 @@
 // Impulse responses: what they are, what makes one usable, and synthetic rooms from a fixed seed.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -43,26 +44,49 @@ void normalize (Impulse &ir, Normalize mode);
 enum class Room { small_room, hall, plate, cathedral };
 
 struct RoomSettings {
-  double decay_time_s {0.0}; ///< RT60 of the whole band (T30, ISO 3382-1); 0 = default_decay_time_s
-  double damping {0.5};      ///< 0 = all frequencies decay alike, 1 = highs in half the time
+  double decay_time_s {0.0}; ///< RT60 at 500 Hz and 1 kHz; 0 = default_decay_time_s
+  double damping {0.5};      ///< 0 = all octaves decay alike, 1 = as far apart as kOctaveDamping
 };
+
+/// The octave bands of a room, by their middle.
+inline constexpr std::array<double, 9> kOctaveHz {
+    62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16000.0};
+/// RT60 of each octave at a damping of 1, as a part of the decay time.
+inline constexpr std::array<double, 9> kOctaveDamping {
+    1.2, 1.2, 1.1, 1.0, 1.0, 0.85, 0.7, 0.5, 0.4};
 
 /// Seconds in which the sound of `room` falls by 60 dB when nothing else is asked for.
 double default_decay_time_s (Room room) noexcept;
 
+/// RT60 that each octave of kOctaveHz has: decay time x (1 + damping x (kOctaveDamping - 1)). Held
+/// within 5 % where it is measured as ISO 3382-1 has it (T30, octave filters of six poles), in the
+/// octaves from 250 Hz to 8 kHz for decay times from 0.5 s on and in that of 125 Hz from 1 s on, as
+/// far as the rate leaves them whole.
+std::array<double, 9> octave_decays_s (Room room, const RoomSettings &settings) noexcept;
+
 /// How long synthesize_room() makes it, without making it. At least 1.
 std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz);
 
-/// Makes the reverberation of a room that never was, without the direct sound: sparse early
-/// reflections that turn into noise, which decays exponentially in three bands.
+/// Makes the reverberation of a room that never was, without the direct sound.
 ///
-/// The noise of each channel has its own seed, so channels are decorrelated. The same arguments
-/// give the same bytes on every machine: std::mt19937_64 is fixed by the standard, its numbers are
-/// mapped here, and no function is used whose rounding the standard leaves open.
+/// Early on there are single reflections, each channel's with its own signs and up to a few
+/// milliseconds apart. Their number a second grows with the square of time, as in a real room, and
+/// their energy falls in the same measure; noise takes over as they become too many to be told
+/// apart. A plate has none: it is dense from its first millisecond. What arrives in a millisecond
+/// would so have the same energy for ever; on that lies the decay, which differs by frequency, a
+/// high-pass that leaves nothing at 0 Hz, a low-pass of the room's own, and a short fade at the
+/// end.
+///
+/// The same arguments give the same bytes on every machine: std::mt19937_64 is fixed by the
+/// standard, its numbers are mapped here, and no function is used whose rounding the standard
+/// leaves open. Each channel has its own seed and does not depend on how many there are, but for
+/// the common level.
 ///
 /// Shapes  result: [frames][channels], 1.5 times the longest decay (90 dB), energy 1.
 /// Units   rate_hz > 0, channels 1..64, decay_time_s 0 or 0.05..20, damping 0..1 (clamped).
-/// Source  J. A. Moorer, "About This Reverberation Business", Computer Music J. 3(2), 1979.
+/// Source  J. A. Moorer, "About This Reverberation Business", Computer Music J. 3(2), 1979
+/// (decaying
+///         noise); H. Kuttruff, Room Acoustics, 4.1 (density of reflections).
 Impulse synthesize_room (
     Room room, const RoomSettings &settings, double rate_hz, std::size_t channels);
 
