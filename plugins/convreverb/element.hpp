@@ -3,31 +3,25 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 
 #include "gstconvreverb.hpp"
-#include "impulseloader.hpp"
+#include "impulsesource.hpp"
 #include "reverbstream.hpp"
 
 namespace mt::convreverb {
 
 inline constexpr double kDefaultDry = 0.7; // with the wet, a full-scale mix stays under full scale
 inline constexpr double kDefaultWet = 0.25;
-inline constexpr double kDefaultTrimDb = -90.0;
-inline constexpr double kDefaultDamping = 0.5;
 
 /// What the user asked for. `mutex` guards all of it; it is taken in property calls and at setup,
 /// never while a buffer is processed.
 struct Settings {
-  std::string ir_location; // empty: a synthetic room
-  dsp::Room room {dsp::Room::hall};
-  double decay_time_s {0.0};
-  double damping {kDefaultDamping};
-  dsp::Normalize normalize {dsp::Normalize::energy};
-  double ir_trim_db {kDefaultTrimDb};
+  ImpulseSettings impulse;
   GstClockTime batch_ns {0};
+  dsp::Schedule schedule {dsp::Schedule::spread};
 };
 
 struct Element {
@@ -38,7 +32,7 @@ struct Element {
   Gains gains {kDefaultDry, kDefaultWet};
   std::atomic<bool> tail {true};
 
-  std::optional<LoadedImpulse> loaded; // from READY → PAUSED to PAUSED → READY
+  std::shared_ptr<const ImpulseSource> source; // from READY → PAUSED to PAUSED → READY
   std::optional<GstAudioInfo> refused; // and said so; the same caps come again with each buffer
   ReverbStream stream;
 

@@ -44,11 +44,10 @@ static bool load (GstConvReverb *self) noexcept
 {
   Element &element = element_of (self);
   try {
-    const std::string path = element.copy_settings ().ir_location;
-    element.loaded.reset ();
+    const convreverb::ImpulseSettings settings = element.copy_settings ().impulse;
+    element.source.reset ();
     convreverb::recall_plans ();
-    if (!path.empty ())
-      element.loaded = convreverb::load_impulse (path);
+    element.source = convreverb::load_source (settings, nullptr, [] { return false; });
     return true;
   } catch (const convreverb::LoadError &error) {
     GST_ELEMENT_ERROR (self, RESOURCE, READ, ("%s", error.what ()), (nullptr));
@@ -69,56 +68,10 @@ static GstStateChangeReturn gst_conv_reverb_change_state (
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     Element &element = element_of (object);
     element.stream.clear ();
-    element.loaded.reset ();
+    element.source.reset ();
     element.refused.reset ();
   }
   return result;
-}
-
-/// Before anything of that size is allocated. Throws LoadError.
-static void check_size (std::size_t frames, const GstAudioInfo &info)
-{
-  const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info));
-  if (frames <= dsp::kMaxImpulseSamples / channels)
-    return;
-  const int rate_hz = GST_AUDIO_INFO_RATE (&info);
-  char seconds[32];
-  g_snprintf (seconds, sizeof seconds, "%.3g", static_cast<double> (frames) / rate_hz);
-  throw convreverb::LoadError (std::string ("The impulse response is too large: ") + seconds +
-      " s at " + std::to_string (rate_hz) + " Hz for " + std::to_string (channels) +
-      " channels are " + std::to_string (frames * channels) + " samples, the limit is " +
-      std::to_string (dsp::kMaxImpulseSamples) +
-      ". Put audioresample or audioconvert in front of convreverb, for a lower rate or fewer "
-      "channels, or use a shorter response.");
-}
-
-/// The impulse response at the stream's rate, ready to be convolved with. Throws LoadError.
-static dsp::Impulse make_impulse (
-    const Element &element, const convreverb::Settings &settings, const GstAudioInfo &info)
-{
-  const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info));
-  const int rate_hz = GST_AUDIO_INFO_RATE (&info);
-  dsp::Impulse impulse;
-  if (element.loaded) {
-    const std::size_t given = element.loaded->impulse.channels;
-    if (given != 1 && given != channels)
-      throw convreverb::LoadError ("Impulse response '" + settings.ir_location + "' has " +
-          std::to_string (given) + " channels and the stream has " + std::to_string (channels) +
-          ". It needs 1, for every channel of the stream, or as many as the "
-          "stream. Convert the stream to " +
-          std::to_string (given) + " channels in front of convreverb, or the file to 1 or " +
-          std::to_string (channels) + ".");
-    const std::size_t frames = element.loaded->impulse.frames ();
-    check_size (gst_util_uint64_scale_int_ceil (frames, rate_hz, element.loaded->rate_hz), info);
-    impulse = convreverb::resample_impulse (*element.loaded, rate_hz);
-  } else {
-    const dsp::RoomSettings room {settings.decay_time_s, settings.damping};
-    check_size (dsp::room_frames (settings.room, room, rate_hz), info);
-    impulse = dsp::synthesize_room (settings.room, room, rate_hz, channels);
-  }
-  dsp::trim (impulse, settings.ir_trim_db);
-  dsp::normalize (impulse, settings.normalize);
-  return impulse;
 }
 
 static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInfo *info) noexcept
@@ -133,7 +86,8 @@ static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInf
   }
   try {
     const convreverb::Settings settings = element.copy_settings ();
-    element.stream.configure (*info, make_impulse (element, settings, *info), settings.batch_ns);
+    element.stream.configure (*info, convreverb::make_impulse (*element.source, *info),
+        settings.batch_ns, settings.schedule);
     element.refused.reset ();
     return TRUE;
   } catch (const convreverb::LoadError &error) {

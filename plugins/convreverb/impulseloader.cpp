@@ -20,7 +20,8 @@ namespace {
 
 // GstAudioConverter 1.22 fails an assertion at 64 channels and then reads a null pointer.
 constexpr std::size_t kMaxFileChannels = dsp::kMaxImpulseChannels - 1;
-constexpr int kPatienceSeconds = 10; // without anything new from the pipeline
+constexpr int kPatienceSeconds = 10;               // without anything new from the pipeline
+constexpr GstClockTime kLookNs = 50 * GST_MSECOND; // at what has come, and whether to go on
 
 [[noreturn]] void fail (const std::string &path, const std::string &reason)
 {
@@ -245,20 +246,21 @@ std::string find_missing_end (GstElement *pipeline, const Collector &collector)
       std::to_string (got_s) + " s";
 }
 
-/// Waits for the end of the pipeline; returns a reason when it is not a good one.
-std::string run (GstElement *pipeline, const Collector &collector)
+/// Waits for the end of the pipeline, or until cancelled; returns a reason when it is not a good
+/// end.
+std::string run (GstElement *pipeline, const Collector &collector, const Cancelled &cancelled)
 {
   const Ref<GstBus> bus {gst_element_get_bus (pipeline)};
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   std::string missing;
   std::size_t frames = 0;
-  for (int idle = 0; idle < kPatienceSeconds;) {
-    const Ref<GstMessage> message {gst_bus_timed_pop_filtered (bus.get (), GST_SECOND,
+  for (GstClockTime idle = 0; idle < kPatienceSeconds * GST_SECOND && !cancelled ();) {
+    const Ref<GstMessage> message {gst_bus_timed_pop_filtered (bus.get (), kLookNs,
         static_cast<GstMessageType> (
             GST_MESSAGE_ERROR | GST_MESSAGE_EOS | GST_MESSAGE_ELEMENT | GST_MESSAGE_APPLICATION))};
     if (!message) {
       const std::size_t now = collector.frames.load (std::memory_order_relaxed);
-      idle = now == frames ? idle + 1 : 0;
+      idle = now == frames ? idle + kLookNs : 0;
       frames = now;
       continue;
     }
@@ -282,7 +284,7 @@ std::string run (GstElement *pipeline, const Collector &collector)
 
 } // namespace
 
-LoadedImpulse load_impulse (const std::string &path)
+std::optional<LoadedImpulse> load_impulse (const std::string &path, const Cancelled &cancelled)
 {
   if (const std::string fault = find_file_fault (path); !fault.empty ())
     fail (path, fault);
@@ -320,8 +322,10 @@ LoadedImpulse load_impulse (const std::string &path)
   gst_element_link (source, decode);
   gst_element_link (convert, sink);
 
-  std::string reason = run (pipeline.get (), collector);
+  std::string reason = run (pipeline.get (), collector, cancelled);
   gst_element_set_state (pipeline.get (), GST_STATE_NULL);
+  if (cancelled ())
+    return std::nullopt;
   if (!collector.fault.empty ())
     reason = collector.fault;
   if (reason.empty ())

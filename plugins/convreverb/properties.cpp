@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The properties of convreverb.
 #include <limits>
+#include <new>
+#include <stdexcept>
 
+#include "arrayvalues.hpp"
 #include "element.hpp"
 
 namespace mt::convreverb {
@@ -11,18 +14,28 @@ namespace {
 constexpr double kMaxGain = 10.0;
 constexpr double kMaxDecaySeconds = 20.0;
 constexpr GstClockTime kMaxBatchNs = GST_SECOND;
+constexpr GstClockTime kMaxPreDelayNs = GST_SECOND;
+constexpr double kMinGainDb = -120.0;
+constexpr double kMaxGainDb = 60.0;
 
 enum Property {
   PROP_0,
   PROP_IR_LOCATION,
+  PROP_IR,
+  PROP_KERNEL,
   PROP_PRESET_ROOM,
   PROP_DECAY_TIME,
   PROP_DAMPING,
   PROP_DRY,
   PROP_WET,
+  PROP_MIX,
   PROP_NORMALIZE,
+  PROP_IR_GAIN,
   PROP_IR_TRIM,
+  PROP_IR_ROUTING,
+  PROP_PRE_DELAY,
   PROP_BATCH_DURATION,
+  PROP_SCHEDULE,
   PROP_TAIL,
   PROP_STATS,
 };
@@ -53,6 +66,140 @@ GType normalize_type () noexcept
   return type;
 }
 
+GType schedule_type () noexcept
+{
+  static const GEnumValue values[] = {
+      {static_cast<gint> (dsp::Schedule::spread),
+          "In slices until it is due: the worst buffer is "
+          "short",
+          "spread"},
+      {static_cast<gint> (dsp::Schedule::spike), "At once: the mean is a little lower", "spike"},
+      {0, nullptr, nullptr},
+  };
+  static const GType type = g_enum_register_static ("GstConvReverbSchedule", values);
+  return type;
+}
+
+/// The share of the wet sound. With the gains that set_mix() sets, to the bit what it was given.
+double mix_of (double dry, double wet) noexcept
+{
+  return dry + wet > 0.0 ? wet / (dry + wet) : 0.0;
+}
+
+/// Gains take effect with the next buffer. False when the property is none.
+bool set_gain (GObject *object, guint id, const GValue *value) noexcept
+{
+  Gains &gains = element_of (object).gains;
+  switch (id) {
+  case PROP_DRY:
+    gains.dry = g_value_get_double (value);
+    return true;
+  case PROP_WET:
+    gains.wet = g_value_get_double (value);
+    return true;
+  case PROP_MIX:
+    gains.dry = 1.0 - g_value_get_double (value);
+    gains.wet = g_value_get_double (value);
+    g_object_notify (object, "dry");
+    g_object_notify (object, "wet");
+    return true;
+  default:
+    return false;
+  }
+}
+
+/// The last one set is the only one there is.
+void clear_sources (ImpulseSettings &impulse) noexcept
+{
+  impulse.location.clear ();
+  impulse.sample.reset ();
+  impulse.kernel.reset ();
+  impulse.kernel_fault.clear ();
+}
+
+void set_location (ImpulseSettings &impulse, const char *path)
+{
+  if (path && *path)
+    clear_sources (impulse);
+  impulse.location = path ? path : "";
+}
+
+void set_sample (ImpulseSettings &impulse, GstSample *sample)
+{
+  if (sample)
+    clear_sources (impulse);
+  impulse.sample.reset ();
+  if (sample)
+    impulse.sample = {gst_sample_ref (sample), [] (GstSample *s) { gst_sample_unref (s); }};
+}
+
+void set_kernel (ImpulseSettings &impulse, const GValue *array)
+{
+  impulse.kernel.reset ();
+  impulse.kernel_fault.clear ();
+  try {
+    auto kernel = kernel_from (array);
+    if (kernel)
+      clear_sources (impulse);
+    impulse.kernel = std::move (kernel);
+  } catch (const std::invalid_argument &fault) {
+    impulse.kernel_fault = fault.what ();
+  }
+}
+
+void set_routing (ImpulseSettings &impulse, const GValue *array)
+{
+  impulse.routing.clear ();
+  impulse.routing_fault.clear ();
+  try {
+    impulse.routing = routing_from (array);
+  } catch (const std::invalid_argument &fault) {
+    impulse.routing_fault = fault.what ();
+  }
+}
+
+/// Of the impulse response. False when the property is none of it. May throw std::bad_alloc.
+bool set_impulse (ImpulseSettings &impulse, guint id, const GValue *value)
+{
+  switch (id) {
+  case PROP_IR_LOCATION:
+    set_location (impulse, g_value_get_string (value));
+    return true;
+  case PROP_IR:
+    set_sample (impulse, gst_value_get_sample (value));
+    return true;
+  case PROP_KERNEL:
+    set_kernel (impulse, value);
+    return true;
+  case PROP_PRESET_ROOM:
+    impulse.room = static_cast<dsp::Room> (g_value_get_enum (value));
+    return true;
+  case PROP_DECAY_TIME:
+    impulse.decay_time_s = g_value_get_double (value);
+    return true;
+  case PROP_DAMPING:
+    impulse.damping = g_value_get_double (value);
+    return true;
+  case PROP_NORMALIZE:
+    impulse.normalize = static_cast<dsp::Normalize> (g_value_get_enum (value));
+    return true;
+  case PROP_IR_GAIN:
+    impulse.gain_db = g_value_get_double (value);
+    return true;
+  case PROP_IR_TRIM:
+    impulse.trim_db = g_value_get_double (value);
+    return true;
+  case PROP_IR_ROUTING:
+    set_routing (impulse, value);
+    return true;
+  case PROP_PRE_DELAY:
+    impulse.pre_delay_ns = g_value_get_uint64 (value);
+    return true;
+  default:
+    return false;
+  }
+}
+
 void set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec) noexcept
 {
   Element &element = element_of (object);
@@ -60,47 +207,66 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     GST_ELEMENT_WARNING (object, LIBRARY, SETTINGS,
         ("'%s' was set while running; it takes effect at the next start.", spec->name),
         ("set it in NULL or READY"));
-  switch (id) {
-  case PROP_DRY:
-    element.gains.dry = g_value_get_double (value);
+  if (set_gain (object, id, value))
     return;
-  case PROP_WET:
-    element.gains.wet = g_value_get_double (value);
-    return;
-  case PROP_TAIL:
+  if (id == PROP_TAIL) {
     element.tail = g_value_get_boolean (value);
     return;
-  default:
-    break;
   }
   const std::lock_guard lock {element.mutex};
   Settings &settings = element.settings;
   switch (id) {
-  case PROP_IR_LOCATION: {
-    const char *const path = g_value_get_string (value);
-    settings.ir_location = path ? path : "";
-    break;
-  }
-  case PROP_PRESET_ROOM:
-    settings.room = static_cast<dsp::Room> (g_value_get_enum (value));
-    break;
-  case PROP_DECAY_TIME:
-    settings.decay_time_s = g_value_get_double (value);
-    break;
-  case PROP_DAMPING:
-    settings.damping = g_value_get_double (value);
-    break;
-  case PROP_NORMALIZE:
-    settings.normalize = static_cast<dsp::Normalize> (g_value_get_enum (value));
-    break;
-  case PROP_IR_TRIM:
-    settings.ir_trim_db = g_value_get_double (value);
-    break;
   case PROP_BATCH_DURATION:
     settings.batch_ns = g_value_get_uint64 (value);
     break;
+  case PROP_SCHEDULE:
+    settings.schedule = static_cast<dsp::Schedule> (g_value_get_enum (value));
+    break;
   default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    if (!set_impulse (settings.impulse, id, value))
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+  }
+}
+
+/// Of the impulse response. False when the property is none of it.
+bool get_impulse (const ImpulseSettings &impulse, guint id, GValue *value) noexcept
+{
+  switch (id) {
+  case PROP_IR_LOCATION:
+    g_value_set_string (value, impulse.location.empty () ? nullptr : impulse.location.c_str ());
+    return true;
+  case PROP_IR:
+    gst_value_set_sample (value, impulse.sample.get ());
+    return true;
+  case PROP_KERNEL:
+    kernel_to (value, impulse.kernel.get ());
+    return true;
+  case PROP_PRESET_ROOM:
+    g_value_set_enum (value, static_cast<gint> (impulse.room));
+    return true;
+  case PROP_DECAY_TIME:
+    g_value_set_double (value, impulse.decay_time_s);
+    return true;
+  case PROP_DAMPING:
+    g_value_set_double (value, impulse.damping);
+    return true;
+  case PROP_NORMALIZE:
+    g_value_set_enum (value, static_cast<gint> (impulse.normalize));
+    return true;
+  case PROP_IR_GAIN:
+    g_value_set_double (value, impulse.gain_db);
+    return true;
+  case PROP_IR_TRIM:
+    g_value_set_double (value, impulse.trim_db);
+    return true;
+  case PROP_IR_ROUTING:
+    routing_to (value, impulse.routing);
+    return true;
+  case PROP_PRE_DELAY:
+    g_value_set_uint64 (value, impulse.pre_delay_ns);
+    return true;
+  default:
+    return false;
   }
 }
 
@@ -109,33 +275,20 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   Element &element = element_of (object);
   const Settings settings = element.copy_settings ();
   switch (id) {
-  case PROP_IR_LOCATION:
-    g_value_set_string (
-        value, settings.ir_location.empty () ? nullptr : settings.ir_location.c_str ());
-    break;
-  case PROP_PRESET_ROOM:
-    g_value_set_enum (value, static_cast<gint> (settings.room));
-    break;
-  case PROP_DECAY_TIME:
-    g_value_set_double (value, settings.decay_time_s);
-    break;
-  case PROP_DAMPING:
-    g_value_set_double (value, settings.damping);
-    break;
   case PROP_DRY:
     g_value_set_double (value, element.gains.dry);
     break;
   case PROP_WET:
     g_value_set_double (value, element.gains.wet);
     break;
-  case PROP_NORMALIZE:
-    g_value_set_enum (value, static_cast<gint> (settings.normalize));
-    break;
-  case PROP_IR_TRIM:
-    g_value_set_double (value, settings.ir_trim_db);
+  case PROP_MIX:
+    g_value_set_double (value, mix_of (element.gains.dry, element.gains.wet));
     break;
   case PROP_BATCH_DURATION:
     g_value_set_uint64 (value, settings.batch_ns);
+    break;
+  case PROP_SCHEDULE:
+    g_value_set_enum (value, static_cast<gint> (settings.schedule));
     break;
   case PROP_TAIL:
     g_value_set_boolean (value, element.tail);
@@ -147,7 +300,8 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
     break;
   }
   default:
-    G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    if (!get_impulse (settings.impulse, id, value))
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
 }
 
@@ -169,6 +323,17 @@ void install_properties (GObjectClass *object_class) noexcept
       g_param_spec_string ("ir-location", "Impulse response file",
           "File of the impulse response, anything that GStreamer decodes; none: preset-room",
           nullptr, ready));
+  g_object_class_install_property (object_class, PROP_IR,
+      g_param_spec_boxed ("ir", "Impulse response",
+          "The impulse response as a sample of raw audio of any format; none: ir-location, kernel "
+          "or preset-room",
+          GST_TYPE_SAMPLE, ready));
+  // Of numbers, or of arrays of numbers, so that no element type can be named.
+  g_object_class_install_property (object_class, PROP_KERNEL,
+      gst_param_spec_array ("kernel", "Kernel",
+          "The impulse response as an array of numbers, or one array for each channel, at the "
+          "stream's rate; empty: ir-location, ir or preset-room",
+          nullptr, ready));
   g_object_class_install_property (object_class, PROP_PRESET_ROOM,
       g_param_spec_enum ("preset-room", "Preset room",
           "Synthetic room that is used without ir-location", room_type (),
@@ -187,20 +352,41 @@ void install_properties (GObjectClass *object_class) noexcept
   g_object_class_install_property (object_class, PROP_WET,
       g_param_spec_double ("wet", "Wet gain", "Linear gain of the convolved sound in the output",
           0.0, kMaxGain, kDefaultWet, playing));
+  g_object_class_install_property (object_class, PROP_MIX,
+      g_param_spec_double ("mix", "Mix",
+          "Share of the convolved sound: sets dry to 1 - mix and wet to mix", 0.0, 1.0,
+          mix_of (kDefaultDry, kDefaultWet), playing));
   g_object_class_install_property (object_class, PROP_NORMALIZE,
       g_param_spec_enum ("normalize", "Normalize", "How the impulse response is scaled",
           normalize_type (), static_cast<gint> (dsp::Normalize::energy), ready));
+  g_object_class_install_property (object_class, PROP_IR_GAIN,
+      g_param_spec_double ("ir-gain", "Gain of the impulse response",
+          "Gain of the impulse response after normalize, in dB", kMinGainDb, kMaxGainDb, 0.0,
+          ready));
   g_object_class_install_property (object_class, PROP_IR_TRIM,
       g_param_spec_double ("ir-trim", "Trim",
           "The end of the impulse response is cut where it stays so many dB under its peak (-inf = "
           "keep all)",
           kMinusInfinity, 0.0, kDefaultTrimDb, ready));
+  g_object_class_install_property (object_class, PROP_IR_ROUTING,
+      gst_param_spec_array ("ir-routing", "Routing",
+          "For each output channel a row, in it for each input channel the channel of the impulse "
+          "response from there to here, from 0, or -1 for none; empty: by the number of channels",
+          nullptr, ready));
+  g_object_class_install_property (object_class, PROP_PRE_DELAY,
+      g_param_spec_uint64 ("pre-delay", "Pre-delay",
+          "Silence in front of the impulse response, ns; the dry sound is not delayed", 0,
+          kMaxPreDelayNs, 0, ready));
   g_object_class_install_property (object_class, PROP_BATCH_DURATION,
       g_param_spec_uint64 ("batch-duration", "Batch duration",
           "Sound that is gathered for one transform, ns; rounded to whole input buffers, of which "
           "one "
           "adds no latency (0 = no added latency)",
           0, kMaxBatchNs, 0, ready));
+  g_object_class_install_property (object_class, PROP_SCHEDULE,
+      g_param_spec_enum ("schedule", "Schedule",
+          "When the work on the later parts of the impulse response is done", schedule_type (),
+          static_cast<gint> (dsp::Schedule::spread), ready));
   g_object_class_install_property (object_class, PROP_TAIL,
       g_param_spec_boolean ("tail", "Tail",
           "Let the sound ring out after the end of the stream; without it, the output is as long "
@@ -214,6 +400,7 @@ void install_properties (GObjectClass *object_class) noexcept
 
   gst_type_mark_as_plugin_api (room_type (), static_cast<GstPluginAPIFlags> (0));
   gst_type_mark_as_plugin_api (normalize_type (), static_cast<GstPluginAPIFlags> (0));
+  gst_type_mark_as_plugin_api (schedule_type (), static_cast<GstPluginAPIFlags> (0));
 }
 
 } // namespace mt::convreverb

@@ -34,12 +34,14 @@ const char *name_of (dsp::PlanSource source) noexcept
 
 } // namespace
 
-void ReverbStream::configure (const GstAudioInfo &info, dsp::Impulse impulse, GstClockTime batch_ns)
+void ReverbStream::configure (
+    const GstAudioInfo &info, StreamImpulse impulse, GstClockTime batch_ns, dsp::Schedule schedule)
 {
   clear ();
   info_ = info;
   batch_ns_ = batch_ns;
-  ir_channels_ = impulse.channels;
+  schedule_ = schedule;
+  ir_channels_ = impulse.impulse.channels;
   impulse_ = std::move (impulse);
   try {
     build (layout_for (std::max<std::uint64_t> (to_frames (chunk_ns_), 1)),
@@ -102,8 +104,10 @@ void ReverbStream::build (const Layout &layout, dsp::Planning planning)
       dsp::ConvolverConfig {.channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
           .chunk_frames = layout.chunk_frames,
           .latency_frames = layout.latency_frames,
+          .schedule = schedule_,
+          .routing = impulse_->routing,
           .planning = planning},
-      *impulse_);
+      impulse_->impulse);
   keep_plans ();
   {
     const std::lock_guard lock {convolver_mutex_};
@@ -131,10 +135,10 @@ bool ReverbStream::settle (std::size_t chunk) noexcept
     GST_ELEMENT_ERROR (transform_, LIBRARY, INIT,
         ("The convolution cannot be set up: %s.", error.what ()),
         ("chunk %zu, latency %zu, %zu frames of impulse response", layout.chunk_frames,
-            layout.latency_frames, impulse_->frames ()));
+            layout.latency_frames, impulse_->impulse.frames ()));
     return false;
   }
-  impulse_->samples = {}; // its spectra are all that is needed now
+  impulse_->impulse.samples = {}; // its spectra are all that is needed now
   chunk_ns_ = to_ns (std::min (chunk, kMaxBlockFrames));
   ring_frames_ = std::clamp (chunk, kMinBlockFrames, kMaxBlockFrames);
   return true;

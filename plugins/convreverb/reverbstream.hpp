@@ -13,8 +13,8 @@
 #include <gst/base/gstbasetransform.h>
 
 #include "dsp/convolver.hpp"
-#include "dsp/impulse.hpp"
 #include "gainramp.hpp"
+#include "impulsesource.hpp"
 
 namespace mt::convreverb {
 
@@ -36,7 +36,8 @@ public:
   /// Takes a format and an impulse response at its rate, and makes the convolver for buffers as
   /// long as the last stream's, at first 10 ms. The first buffer decides: when its size asks for
   /// other blocks, it waits for another convolver. May throw what dsp::Convolver throws.
-  void configure (const GstAudioInfo &info, dsp::Impulse impulse, GstClockTime batch_ns);
+  void configure (const GstAudioInfo &info, StreamImpulse impulse, GstClockTime batch_ns,
+      dsp::Schedule schedule);
   bool is_configured () const noexcept { return impulse_.has_value (); }
   const GstAudioInfo &info () const noexcept { return info_; }
   /// Gives everything back.
@@ -96,7 +97,8 @@ private:
   const Gains &gains_;
   GstAudioInfo info_ {};
   GstClockTime batch_ns_ {0};
-  std::optional<dsp::Impulse> impulse_;
+  dsp::Schedule schedule_ {dsp::Schedule::spread};
+  std::optional<StreamImpulse> impulse_;
 
   mutable std::mutex convolver_mutex_; // for changing the pointer, and for describe()
   std::unique_ptr<dsp::Convolver> convolver_;

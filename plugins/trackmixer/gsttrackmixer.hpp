@@ -40,6 +40,7 @@ struct Element {
   std::uint32_t seeking_seqnum {0}; // of a seek that is on its way to the tracks
   std::uint32_t flush_seqnum {0};   // of the flush that is downstream, or the last one
   std::uint32_t seek_seqnum {0};    // of the last seek that came through the source pad
+  bool seek_flushed {false};        // its flush has been downstream
   GstSegment seek_segment {};       // the one that follows from it
   GstSegment segment {};            // that downstream has
 };
@@ -65,7 +66,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
 gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;
 gboolean sink_activate_mode (
     GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active) noexcept;
-/// A track has gone that a flush may have waited for.
+/// A track has gone that a flush may have waited for; in seeking.cpp.
 void track_released (Element &state);
 gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
 gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;

@@ -18,15 +18,28 @@ bool TrackResampler::set_up (const GstAudioInfo &from, int rate_hz, const GstStr
   off ();
   used_ = false;
   from_ = from;
-  gst_audio_info_set_format (&to_, GST_AUDIO_FORMAT_F32, rate_hz, from.channels,
-      GST_AUDIO_INFO_IS_UNPOSITIONED (&from) ? nullptr : from.position);
+  const auto *positions = GST_AUDIO_INFO_IS_UNPOSITIONED (&from) ? nullptr : from.position;
+  gst_audio_info_set_format (&to_, GST_AUDIO_FORMAT_F32, rate_hz, from.channels, positions);
+  float_ = from;
+  if (GST_AUDIO_INFO_FORMAT (&from) != GST_AUDIO_FORMAT_F32) {
+    gst_audio_info_set_format (&float_, GST_AUDIO_FORMAT_F32, from.rate, from.channels, positions);
+    to_float_ = make_converter (from_, float_, nullptr);
+    if (!to_float_)
+      return false;
+  }
   config_ = config ? gst_structure_copy (config) : nullptr;
-  converter_ = make_converter (from_, to_, config_);
+  converter_ = make_resampler ();
   return converter_ != nullptr;
+}
+
+GstAudioConverter *TrackResampler::make_resampler () const noexcept
+{
+  return make_converter (float_, to_, config_);
 }
 
 void TrackResampler::off () noexcept
 {
+  g_clear_pointer (&to_float_, gst_audio_converter_free);
   g_clear_pointer (&converter_, gst_audio_converter_free);
   g_clear_pointer (&config_, gst_structure_free);
   running_ = false;
@@ -47,7 +60,7 @@ void TrackResampler::begin_run (Frames start) noexcept
   // with GStreamer 1.22), so a new run would lie up to a frame off.
   if (std::exchange (used_, true)) {
     gst_audio_converter_free (converter_);
-    converter_ = make_converter (from_, to_, config_); // which was possible before
+    converter_ = make_resampler (); // which was possible before
   }
   running_ = true;
   run_begin_in_ = start;
@@ -99,7 +112,16 @@ QueueItem TrackResampler::resample (GstBuffer *buffer, Frames frames) noexcept
   if (glue::map_audio (map, from_, buffer)) {
     silent_in_ = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP) ? silent_in_ + frames : 0;
     frames_in_ += frames;
-    item = convert (map.planes, frames, G_MAXINT64);
+    gpointer *planes = map.planes;
+    gpointer floats[1];
+    if (to_float_) {
+      float_memory_.resize (static_cast<std::size_t> (frames * from_.channels));
+      floats[0] = float_memory_.data ();
+      gst_audio_converter_samples (to_float_, GST_AUDIO_CONVERTER_FLAG_NONE, planes,
+          static_cast<gsize> (frames), floats, static_cast<gsize> (frames));
+      planes = floats;
+    }
+    item = convert (planes, frames, G_MAXINT64);
     gst_audio_buffer_unmap (&map);
   } else {
     item.kind = QueueItem::Kind::lost;
@@ -124,10 +146,9 @@ QueueItem TrackResampler::drain () noexcept
   const auto held = static_cast<Frames> (gst_audio_converter_get_max_latency (converter_)) + 2;
   silent_in_ = 0;
   // Silence of our own: where GstAudioConverter is to make it, some of it is memory as it comes.
-  silence_.resize (static_cast<std::size_t> (held * from_.bpf));
-  gst_audio_format_info_fill_silence (from_.finfo, silence_.data (), silence_.size ());
+  float_memory_.assign (static_cast<std::size_t> (held * from_.channels), 0.0f);
   gpointer in[kMaxPlanes];
-  std::fill (std::begin (in), std::end (in), silence_.data ());
+  std::fill (std::begin (in), std::end (in), float_memory_.data ());
   return convert (in, held, all - frames_out_);
 }
 

@@ -20,6 +20,9 @@ namespace mt::trackmixer {
 /// GStreamer 1.22: an eighth of a frame of the input late, a quarter from 192 to 48 kHz.) The ratio
 /// is exact, and the start of a run is rounded to a frame once: no run drifts, however long.
 ///
+/// What is no F32 is made F32 by a converter of its own first. One for both steps would resample in
+/// doubles, at twice the cost, for a result that is F32 all the same.
+///
 /// Threads  the feeder, with the pad's stream lock. Allocates, as any decoder does.
 class TrackResampler {
 public:
@@ -56,13 +59,16 @@ public:
 
 private:
   [[nodiscard]] QueueItem convert (gpointer *in, Frames frames, Frames most) noexcept;
+  [[nodiscard]] GstAudioConverter *make_resampler () const noexcept;
 
+  GstAudioConverter *to_float_ {nullptr}; // none: it is F32 already
   GstAudioConverter *converter_ {nullptr};
   GstStructure *config_ {nullptr}; // of the next one
   bool used_ {false};              // the converter has been given audio
   GstAudioInfo from_ {};
+  GstAudioInfo float_ {}; // what the resampler gets
   GstAudioInfo to_ {};
-  std::vector<std::uint8_t> silence_;
+  std::vector<float> float_memory_; // of to_float_; silence for drain()
   bool running_ {false};
   Frames run_begin_in_ {0};
   Frames run_begin_out_ {0};

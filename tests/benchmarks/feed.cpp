@@ -9,9 +9,9 @@ namespace mt::bench {
 
 namespace {
 
-GstPad *make_pad (const char *name, GstPadDirection direction)
+GstPad *make_pad (const char *name, GstPadDirection direction, const TrackFormat &track_format = {})
 {
-  GstCaps *caps = make_caps ();
+  GstCaps *caps = make_caps (track_format);
   GstPadTemplate *pad_template = gst_pad_template_new (name, direction, GST_PAD_ALWAYS, caps);
   GstPad *pad = gst_pad_new_from_template (pad_template, name);
   gst_object_ref_sink (pad);
@@ -38,11 +38,13 @@ gboolean swallow_event (GstPad *, GstObject *, GstEvent *event) noexcept
 
 } // namespace
 
-GstCaps *make_caps ()
+GstCaps *make_caps (const TrackFormat &track_format)
 {
-  return gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING, "F32LE", "rate", G_TYPE_INT,
-      static_cast<int> (kRateHz), "channels", G_TYPE_INT, static_cast<int> (kChannels), "layout",
-      G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK, guint64 {3}, nullptr);
+  return gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
+      track_format.is_s16 ? "S16LE" : "F32LE", "rate", G_TYPE_INT,
+      static_cast<int> (track_format.rate_hz), "channels", G_TYPE_INT, static_cast<int> (kChannels),
+      "layout", G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK, guint64 {3},
+      nullptr);
 }
 
 GstElement *make_element (const char *factory)
@@ -65,19 +67,20 @@ std::string pop_error (GstBus *bus)
   return error->message;
 }
 
-void stamp (GstBuffer *buffer, std::size_t first, std::size_t frames)
+void stamp (GstBuffer *buffer, std::size_t first, std::size_t frames, std::size_t rate_hz)
 {
   const auto end = first + frames;
-  const auto pts = gst_util_uint64_scale_int (first, GST_SECOND, kRateHz);
+  const auto pts = gst_util_uint64_scale (first, GST_SECOND, rate_hz);
   GST_BUFFER_PTS (buffer) = pts;
-  GST_BUFFER_DURATION (buffer) = gst_util_uint64_scale_int (end, GST_SECOND, kRateHz) - pts;
+  GST_BUFFER_DURATION (buffer) = gst_util_uint64_scale (end, GST_SECOND, rate_hz) - pts;
   GST_BUFFER_OFFSET (buffer) = first;
   GST_BUFFER_OFFSET_END (buffer) = end;
 }
 
-TrackFeeder::TrackFeeder (std::string name, std::size_t buffer_frames, float value, Samples samples)
-    : pad_ {make_pad ("src", GST_PAD_SRC)}, name_ {std::move (name)},
-      buffer_frames_ {buffer_frames}, value_ {value}, samples_ {samples}
+TrackFeeder::TrackFeeder (std::string name, std::size_t buffer_frames, float value, Samples samples,
+    TrackFormat track_format)
+    : pad_ {make_pad ("src", GST_PAD_SRC, track_format)}, name_ {std::move (name)},
+      buffer_frames_ {buffer_frames}, value_ {value}, samples_ {samples}, format_ {track_format}
 {
   gst_pad_set_query_function (pad_, answer_query);
   gst_pad_set_event_function (pad_, swallow_event);
@@ -108,10 +111,15 @@ void TrackFeeder::join ()
 void TrackFeeder::make_memory ()
 {
   g_clear_pointer (&memory_, gst_memory_unref);
-  memory_ = gst_allocator_alloc (nullptr, buffer_frames_ * kFrameBytes, nullptr);
+  memory_ = gst_allocator_alloc (nullptr, buffer_frames_ * format_.frame_bytes (), nullptr);
   GstMapInfo map;
   gst_memory_map (memory_, &map, GST_MAP_WRITE);
-  std::fill_n (reinterpret_cast<float *> (map.data), buffer_frames_ * kChannels, value_);
+  const std::size_t samples = buffer_frames_ * kChannels;
+  if (format_.is_s16)
+    std::fill_n (reinterpret_cast<std::int16_t *> (map.data), samples,
+        static_cast<std::int16_t> (value_ * 32768.0f));
+  else
+    std::fill_n (reinterpret_cast<float *> (map.data), samples, value_);
   gst_memory_unmap (memory_, &map);
 }
 
@@ -127,7 +135,7 @@ GstBuffer *TrackFeeder::next ()
   GstBuffer *buffer = ring_[position_];
   position_ = (position_ + 1) % ring_.size ();
 
-  stamp (buffer, frame_, buffer_frames_);
+  stamp (buffer, frame_, buffer_frames_, format_.rate_hz);
   frame_ += buffer_frames_;
   return gst_buffer_ref (buffer);
 }
@@ -135,7 +143,7 @@ GstBuffer *TrackFeeder::next ()
 void TrackFeeder::run ()
 {
   gst_pad_push_event (pad_, gst_event_new_stream_start (name_.c_str ()));
-  GstCaps *caps = make_caps ();
+  GstCaps *caps = make_caps (format_);
   gst_pad_push_event (pad_, gst_event_new_caps (caps));
   gst_caps_unref (caps);
   GstSegment segment;
@@ -145,10 +153,10 @@ void TrackFeeder::run ()
   }
 }
 
-CountingSink::CountingSink (std::size_t warmup, std::size_t window, std::size_t chunk_frames)
-    : pad_ {make_pad ("sink", GST_PAD_SINK)}, warmup_ {warmup}, window_ {window}, chunk_bytes_ {
-                                                                                      chunk_frames *
-                                                                                      kFrameBytes}
+CountingSink::CountingSink (
+    std::size_t warmup, std::size_t window, std::size_t chunk_frames, TrackFormat track_format)
+    : pad_ {make_pad ("sink", GST_PAD_SINK, track_format)}, warmup_ {warmup}, window_ {window},
+      chunk_bytes_ {chunk_frames * track_format.frame_bytes ()}
 {
   gst_pad_set_element_private (pad_, this);
   gst_pad_set_chain_function (pad_, chain);

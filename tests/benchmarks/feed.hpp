@@ -16,10 +16,21 @@ namespace mt::bench {
 
 constexpr std::size_t kRateHz = 48'000;
 constexpr std::size_t kChannels = 2;
-constexpr std::size_t kFrameBytes = kChannels * sizeof (float);
+constexpr std::size_t kFrameBytes = kChannels * sizeof (float); // of the mix
 
-/// audio/x-raw, F32, stereo, 48 kHz.
-GstCaps *make_caps ();
+/// What a track brings; stereo.
+struct TrackFormat {
+  bool is_s16 {false}; ///< else F32, as the mix
+  std::size_t rate_hz {kRateHz};
+
+  std::size_t frame_bytes () const noexcept
+  {
+    return kChannels * (is_s16 ? sizeof (std::int16_t) : sizeof (float));
+  }
+};
+
+/// audio/x-raw, stereo.
+GstCaps *make_caps (const TrackFormat &track_format = {});
 
 /// A floating element. Throws std::runtime_error that says where elements come from.
 GstElement *make_element (const char *factory);
@@ -28,7 +39,8 @@ GstElement *make_element (const char *factory);
 std::string pop_error (GstBus *bus);
 
 /// Gives a buffer the times and offsets of `frames` from `first` on.
-void stamp (GstBuffer *buffer, std::size_t first, std::size_t frames);
+void stamp (
+    GstBuffer *buffer, std::size_t first, std::size_t frames, std::size_t rate_hz = kRateHz);
 
 /// Whose the samples of a buffer are.
 enum class Samples {
@@ -45,8 +57,8 @@ enum class Samples {
 /// share the track's, the cache is the same for every peer.
 class TrackFeeder {
 public:
-  TrackFeeder (
-      std::string name, std::size_t buffer_frames, float value, Samples samples = Samples::own);
+  TrackFeeder (std::string name, std::size_t buffer_frames, float value,
+      Samples samples = Samples::own, TrackFormat track_format = {});
   ~TrackFeeder ();
   TrackFeeder (const TrackFeeder &) = delete;
   TrackFeeder &operator= (const TrackFeeder &) = delete;
@@ -68,6 +80,7 @@ private:
   std::size_t buffer_frames_;
   float value_;
   Samples samples_;
+  TrackFormat format_;
   GstMemory *memory_ {nullptr}; // the newest buffer's samples
   std::vector<GstBuffer *> ring_;
   std::size_t position_ {0};
@@ -81,7 +94,8 @@ class CountingSink {
 public:
   /// Takes `warmup` chunks, then measures `window` more, then answers EOS. `chunk_frames` is what
   /// each must have; 0 takes any.
-  CountingSink (std::size_t warmup, std::size_t window, std::size_t chunk_frames);
+  CountingSink (std::size_t warmup, std::size_t window, std::size_t chunk_frames,
+      TrackFormat track_format = {});
   ~CountingSink ();
   CountingSink (const CountingSink &) = delete;
   CountingSink &operator= (const CountingSink &) = delete;

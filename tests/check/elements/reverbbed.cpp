@@ -166,6 +166,19 @@ void Reverb::set_format (int channels, int rate)
           channels == 2 ? guint64 {3} : guint64 {0}, nullptr));
 }
 
+void Reverb::again (int channels)
+{
+  gst_harness_play (harness);
+  gst_harness_push_event (harness, gst_event_new_stream_start ("again"));
+  set_format (channels, kRate);
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_harness_push_event (harness, gst_event_new_segment (&segment));
+  next_pts = GST_CLOCK_TIME_NONE;
+  position = 0;
+  out.clear ();
+}
+
 GstBuffer *Reverb::make (const float *samples, std::size_t frames)
 {
   const std::size_t bytes = frames * channels_ * sizeof (float);
@@ -298,10 +311,16 @@ std::string Reverb::message (GstMessageType type)
 
 std::string error_for (const std::string &path)
 {
+  return error_for (
+      [&] (GstElement *element) { g_object_set (element, "ir-location", path.c_str (), nullptr); });
+}
+
+std::string error_for (const std::function<void (GstElement *)> &set)
+{
   GstElement *const element = gst_element_factory_make ("convreverb", nullptr);
   GstBus *const bus = gst_bus_new ();
   gst_element_set_bus (element, bus);
-  g_object_set (element, "ir-location", path.c_str (), nullptr);
+  set (element);
   const GstStateChangeReturn result = gst_element_set_state (element, GST_STATE_PAUSED);
   std::string text;
   if (GstMessage *const message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR)) {

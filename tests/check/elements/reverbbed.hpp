@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <random>
 #include <string>
@@ -83,11 +84,19 @@ public:
     g_object_set (element, properties..., nullptr);
     start (channels, rate);
   }
+  /// At kRate, with `set (element)` called before the start.
+  Reverb (int channels, const std::function<void (GstElement *)> &set) : Reverb {}
+  {
+    set (element);
+    start (channels, kRate);
+  }
   ~Reverb ();
   Reverb (const Reverb &) = delete;
   Reverb &operator= (const Reverb &) = delete;
 
   void set_format (int channels, int rate);
+  /// A new stream at kRate, after the state went down and up again.
+  void again (int channels);
   GstClockTime time_of (std::uint64_t frame) const
   {
     return gst_util_uint64_scale_int (frame, GST_SECOND, rate_);
@@ -130,6 +139,10 @@ private:
   std::size_t channels_ {0};
   int rate_ {0};
 };
+
+/// READY → PAUSED with what `set` sets: the text of the error it fails with, empty when it does
+/// not.
+std::string error_for (const std::function<void (GstElement *)> &set);
 
 /// READY → PAUSED with this file: the text of the error it fails with, empty when it does not.
 std::string error_for (const std::string &path);

@@ -48,13 +48,24 @@ public:
   bool can_seek {true};
   bool keeps_seqnum {true};
   bool fails_at_last {false}; // after the flush
+  bool flushes {true};        // else it answers TRUE and does nothing
+
+  /// The flush that it owed, from a thread of its own.
+  void flush_late (guint32 seqnum)
+  {
+    for (const bool start : {true, false}) {
+      GstEvent *event = start ? gst_event_new_flush_start () : gst_event_new_flush_stop (TRUE);
+      gst_event_set_seqnum (event, seqnum);
+      gst_pad_push_event (feeder.src, event);
+    }
+  }
 
 private:
   bool seek (GstEvent *event)
   {
     ++seeks;
-    if (!can_seek)
-      return false;
+    if (!can_seek || !flushes)
+      return can_seek;
     gint64 start = 0;
     gst_event_parse_seek (event, nullptr, nullptr, nullptr, nullptr, &start, nullptr, nullptr);
     const guint32 seqnum = keeps_seqnum ? gst_event_get_seqnum (event) : gst_util_seqnum_next ();
@@ -124,6 +135,21 @@ struct TwoSources {
     for (std::size_t n = 0; n < sum.size (); ++n)
       sum[n] += two[frame + n / 2];
     return sum;
+  }
+  Samples tail_of_one (std::size_t frame) const
+  {
+    return {one.begin () + static_cast<std::ptrdiff_t> (2 * frame), one.end ()};
+  }
+  /// In a mix that is mono or stereo, as the track that came first.
+  Samples tail_of_two (std::size_t frame)
+  {
+    const Samples mono (two.begin () + static_cast<std::ptrdiff_t> (frame), two.end ());
+    if (GST_AUDIO_INFO_CHANNELS (&bed.sink.info) == 1)
+      return mono;
+    Samples stereo;
+    for (const float sample : mono)
+      stereo.insert (stereo.end (), 2, sample);
+    return stereo;
   }
   void start ()
   {
@@ -339,6 +365,35 @@ GST_START_TEST (test_a_track_that_cannot_seek_does_not_stop_the_others)
   mix.bed.sink.open ();
   fail_unless (mix.bed.sink.wait_for_eos ());
   fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_source_that_never_flushes_does_not_hold_the_flush)
+{
+  for (const bool first : {false, true}) { // whichever is asked first
+    TwoSources mix;
+    SeekableSource &idle = first ? mix.a : mix.b;
+    SeekableSource &good = first ? mix.b : mix.a;
+    idle.flushes = false;
+    mix.bed.sink.close ();
+    mix.bed.play ();
+    good.start ();
+    idle.feeder.begin ();
+    idle.feeder.end ();
+    mix.bed.sink.let_through (1);
+    fail_unless (mix.bed.sink.wait_for_chunks (1));
+    GstEvent *event = seek_event (50000);
+    const guint32 seqnum = gst_event_get_seqnum (event);
+    fail_unless (send_upstream (mix.bed, event));
+    mix.bed.sink.open ();
+    fail_unless (mix.bed.sink.wait_for_eos (), "downstream waits for a flush that never comes");
+    const Samples wanted = first ? mix.tail_of_two (50000) : mix.tail_of_one (50000);
+    check_equal (mix.bed.sink.samples (), wanted);
+    // It comes after all: nobody else hears of it.
+    idle.flush_late (seqnum);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_START), 1);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+  }
 }
 GST_END_TEST;
 
@@ -794,6 +849,7 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (seeks, test_seek_from_the_end);
   tcase_add_test (seeks, test_the_same_seek_from_two_sinks_is_one);
   tcase_add_test (seeks, test_a_track_that_cannot_seek_does_not_stop_the_others);
+  tcase_add_test (seeks, test_a_source_that_never_flushes_does_not_hold_the_flush);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
   tcase_add_test (seeks, test_seeks_that_are_refused);
   suite_add_tcase (suite, seeks);

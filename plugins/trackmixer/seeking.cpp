@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Flushes and seeks: one event downstream for those of all tracks, one for each track upstream.
+#include "seeking.hpp"
+
+#include <algorithm>
+
+GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
+#define GST_CAT_DEFAULT gst_track_mixer_debug
+
+namespace mt::trackmixer {
+
+namespace {
+
+/// Whether a flush with this seqnum has reached every track.
+bool all_flushing (Element &state, std::uint32_t seqnum)
+{
+  bool any = false;
+  for (const auto &track : state.mixer.tracks ()) {
+    if (track->unseekable_seqnum == seqnum || !track->queue.linked ())
+      continue;
+    if (track->flush_seqnum != seqnum)
+      return false;
+    any = true;
+  }
+  return any;
+}
+
+/// Whether it has left every track that it has reached or will reach.
+bool all_flushed (Element &state, std::uint32_t seqnum)
+{
+  for (const auto &track : state.mixer.tracks ()) {
+    if (!track->queue.linked ())
+      continue;
+    if (track->flush_seqnum == seqnum ? !track->flush_stopped : track->unseekable_seqnum != seqnum)
+      return false;
+  }
+  return true;
+}
+
+/// A flush goes downstream once: with the first track for a seek of ours, because its new audio
+/// must not meet the old time line; for any other flush when it has reached every track.
+void forward_flush_start (Element &state, std::uint32_t seqnum)
+{
+  {
+    const std::lock_guard lock {state.flush};
+    if (state.src_flushing || !state.src_active)
+      return;
+    const bool wanted =
+        seqnum == state.seek_seqnum ? !state.seek_flushed : all_flushing (state, seqnum);
+    if (!wanted)
+      return;
+    state.src_flushing = true;
+    state.flush_seqnum = seqnum;
+  }
+  state.mixer.interrupt ();
+  GstEvent *event = gst_event_new_flush_start ();
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (state.src_pad, event);
+  // Or the chunk in progress could take audio that belongs behind the flush.
+  state.mixer.wait_for_chunk_in_progress ();
+}
+
+void forward_flush_stop (Element &state, std::uint32_t seqnum)
+{
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  {
+    const std::lock_guard lock {state.flush};
+    if (!state.src_flushing || !all_flushed (state, seqnum))
+      return;
+    state.src_flushing = false;
+    if (seqnum == state.seek_seqnum) {
+      segment = state.seek_segment;
+      state.seek_flushed = true;
+    }
+    state.segment = segment;
+  }
+  gst_pad_pause_task (state.src_pad);
+  state.mixer.restart_timeline (&segment, seqnum);
+  GstEvent *event = gst_event_new_flush_stop (TRUE);
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (state.src_pad, event);
+  const std::lock_guard lock {state.flush};
+  if (!state.src_active)
+    return; // shut down meanwhile
+  state.mixer.resume ();
+  start_task (state);
+}
+
+} // namespace
+
+// --- flushes
+
+void start_task (Element &state)
+{
+  gst_pad_start_task (
+      state.src_pad, [] (gpointer mixer) noexcept { static_cast<Mixer *> (mixer)->iterate (); },
+      &state.mixer, nullptr);
+}
+
+void flush_start (Element &state, Track &track, std::uint32_t seqnum)
+{
+  track.queue.set_flushing (true);
+  {
+    const std::lock_guard lock {state.flush};
+    if (state.seeking_seqnum != 0)
+      seqnum = state.seeking_seqnum; // not everyone gives his flush the seek's
+    track.flush_seqnum = seqnum;
+    track.flush_stopped = false;
+  }
+  forward_flush_start (state, seqnum);
+}
+
+void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
+{
+  track.queue.clear ();
+  track.timeline.reset ();
+  track.resampler.forget ();
+  track.left_out = track.segment_done = track.lost_warned = false;
+  track.format_pending = track.feeder_caps != nullptr;
+  track.queue.set_flushing (false);
+  {
+    const std::lock_guard lock {state.flush};
+    track.flush_stopped = true;
+    if (track.flush_seqnum != 0)
+      seqnum = track.flush_seqnum; // some send another one with the stop than with the start
+  }
+  forward_flush_stop (state, seqnum);
+}
+
+void track_released (Element &state)
+{
+  std::uint32_t seqnum = 0;
+  {
+    const std::lock_guard lock {state.flush};
+    seqnum = state.flush_seqnum;
+  }
+  forward_flush_stop (state, seqnum); // if it was the last one that a flush had to leave
+}
+
+// --- seeks
+
+std::optional<gint64> longest_duration (Element &state)
+{
+  gint64 longest = -1;
+  bool unknown = false;
+  for_each_peer (state, [&] (GstPad *pad) {
+    gint64 duration = -1;
+    if (gst_pad_peer_query_duration (pad, GST_FORMAT_TIME, &duration) && duration >= 0)
+      longest = std::max (longest, duration);
+    else
+      unknown = true;
+  });
+  if (unknown || longest < 0)
+    return {};
+  return longest;
+}
+
+namespace {
+
+/// The segment that a seek leads to from where the mix is, and the seek in places that are the same
+/// for every track: «where you are» is another place for each, ahead of the mix by what it has
+/// queued, and so is «the end». Takes the event. Null: there is no such segment.
+GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstSegment &segment)
+{
+  gdouble rate = 1.0;
+  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
+  GstSeekType start_type = GST_SEEK_TYPE_NONE;
+  GstSeekType stop_type = GST_SEEK_TYPE_NONE;
+  gint64 start = 0;
+  gint64 stop = 0;
+  gst_event_parse_seek (event, &rate, nullptr, &flags, &start_type, &start, &stop_type, &stop);
+  const bool is_absolute = start_type == GST_SEEK_TYPE_SET && stop_type != GST_SEEK_TYPE_END;
+  if (start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END) {
+    const auto duration = longest_duration (state);
+    if (!duration) {
+      GST_WARNING_OBJECT (parent,
+          "refuses %" GST_PTR_FORMAT ": a track does not know its duration, so the end is nowhere",
+          event);
+      gst_event_unref (event);
+      return nullptr;
+    }
+    segment.duration = static_cast<guint64> (*duration);
+  }
+  segment.position = std::max (segment.start, state.mixer.position ());
+  if (start_type == GST_SEEK_TYPE_NONE) {
+    start_type = GST_SEEK_TYPE_SET;
+    start = static_cast<gint64> (segment.position);
+  }
+  // Or gst_segment_do_seek() complains of a mistake of ours.
+  const auto clamped = [&segment] (gint64 time) {
+    time = std::max<gint64> (time, 0);
+    return GST_CLOCK_TIME_IS_VALID (segment.duration)
+        ? std::min (time, static_cast<gint64> (segment.duration))
+        : time;
+  };
+  const auto length = static_cast<gint64> (segment.duration);
+  const gint64 from = clamped (start_type == GST_SEEK_TYPE_END ? length + start : start);
+  const gint64 to = stop_type == GST_SEEK_TYPE_END ? length + stop
+      : stop_type == GST_SEEK_TYPE_SET             ? stop
+                                                   : static_cast<gint64> (segment.stop);
+  if ((to != -1 && clamped (to) < from) ||
+      !gst_segment_do_seek (&segment, rate, GST_FORMAT_TIME, flags, start_type,
+          static_cast<guint64> (start), stop_type, static_cast<guint64> (stop), nullptr)) {
+    GST_WARNING_OBJECT (parent, "refuses %" GST_PTR_FORMAT ": it ends before it starts", event);
+    gst_event_unref (event);
+    return nullptr;
+  }
+  segment.duration = GST_CLOCK_TIME_NONE;
+  if (is_absolute)
+    return event;
+  GstEvent *absolute = gst_event_new_seek (rate, GST_FORMAT_TIME, flags, GST_SEEK_TYPE_SET,
+      static_cast<gint64> (segment.start), GST_SEEK_TYPE_SET, static_cast<gint64> (segment.stop));
+  gst_event_set_seqnum (absolute, gst_event_get_seqnum (event));
+  gst_event_unref (event);
+  return absolute;
+}
+
+} // namespace
+
+bool seek (Element &state, GstObject *parent, GstEvent *event)
+{
+  gdouble rate = 1.0;
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
+  gst_event_parse_seek (event, &rate, &format, &flags, nullptr, nullptr, nullptr, nullptr);
+  if (format != GST_FORMAT_TIME || rate != 1.0 || !(flags & GST_SEEK_FLAG_FLUSH) ||
+      (flags & GST_SEEK_FLAG_SEGMENT)) {
+    GST_WARNING_OBJECT (
+        parent, "refuses %" GST_PTR_FORMAT ": only flushing seeks in time at rate 1", event);
+    gst_event_unref (event);
+    return false;
+  }
+  const std::uint32_t seqnum = gst_event_get_seqnum (event);
+  GstSegment segment;
+  {
+    const std::lock_guard lock {state.flush};
+    segment = state.segment;
+  }
+  event = resolve_seek (state, parent, event, segment);
+  if (!event)
+    return false;
+  const auto tracks = state.mixer.tracks ();
+  {
+    const std::lock_guard lock {state.flush};
+    if (state.seek_seqnum == seqnum) {
+      gst_event_unref (event);
+      return true; // the same seek by another way, from an application with several sinks
+    }
+    state.seek_seqnum = state.seeking_seqnum = seqnum;
+    state.seek_flushed = false;
+    state.seek_segment = segment;
+  }
+  bool sought = false;
+  for (const auto &track : tracks) {
+    GstPad *pad = state.mixer.ref_pad (*track);
+    if (!pad)
+      continue;
+    bool reached = false;
+    {
+      const std::lock_guard lock {state.flush};
+      reached = track->flush_seqnum == seqnum; // by way of another track of the same demuxer
+    }
+    if (!reached)
+      reached = gst_pad_push_event (pad, gst_event_ref (event));
+    gst_object_unref (pad);
+    if (!reached) {
+      const std::lock_guard lock {state.flush};
+      track->unseekable_seqnum = seqnum;
+    }
+    sought = sought || reached;
+  }
+  gst_event_unref (event);
+  bool flushed = sought;
+  {
+    const std::lock_guard lock {state.flush};
+    state.seeking_seqnum = 0;
+    flushed =
+        flushed || state.flush_seqnum == seqnum; // some flush before they find that they can't
+    // A source flushes before it answers. One that has not, beside others that have, never will:
+    // downstream must not wait for it. If it does in the end, that is a flush of its own.
+    if (state.src_flushing && state.flush_seqnum == seqnum)
+      for (const auto &track : tracks)
+        if (track->flush_seqnum != seqnum)
+          track->unseekable_seqnum = seqnum;
+  }
+  if (flushed) // the last track to answer may have been one that can't
+    forward_flush_stop (state, seqnum);
+  return sought;
+}
+
+} // namespace mt::trackmixer

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Flushes and seeks: one event downstream for those of all tracks, one for each track upstream.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "gsttrackmixer.hpp"
+
+namespace mt::trackmixer {
+
+/// A flush of one track begins, and ends; the thread that brings it.
+void flush_start (Element &state, Track &track, std::uint32_t seqnum);
+void flush_stop (Element &state, Track &track, std::uint32_t seqnum);
+
+/// Sends a seek to every track. Takes the event. False: it is one that can't be done, or no track
+/// can do it.
+/// Threads  any but the mix task.
+bool seek (Element &state, GstObject *parent, GstEvent *event);
+
+/// Of all tracks, in nanoseconds; none if one of them does not know.
+std::optional<gint64> longest_duration (Element &state);
+
+void start_task (Element &state);
+
+/// Calls `use` with every sink pad that is linked.
+template <class Use>
+void for_each_peer (Element &state, Use use)
+{
+  for (const auto &track : state.mixer.tracks ()) {
+    if (GstPad *pad = state.mixer.ref_pad (*track)) {
+      if (gst_pad_is_linked (pad))
+        use (pad);
+      gst_object_unref (pad);
+    }
+  }
+}
+
+} // namespace mt::trackmixer
