@@ -117,7 +117,8 @@ void check_property (GObject *object, GParamSpec *spec)
   if (spec->flags & G_PARAM_READABLE)
     g_object_get_property (object, spec->name, &value);
   g_value_unset (&value);
-  if (!(spec->flags & G_PARAM_WRITABLE) || !(spec->flags & G_PARAM_READABLE))
+  if (!(spec->flags & G_PARAM_WRITABLE) || !(spec->flags & G_PARAM_READABLE) ||
+      (spec->flags & G_PARAM_CONSTRUCT_ONLY))
     return;
   if (G_IS_PARAM_SPEC_DOUBLE (spec))
     check_number<GParamSpecDouble> (object, spec, g_value_set_double, g_value_get_double);
