@@ -292,19 +292,21 @@ GST_START_TEST (test_a_limit_of_one_track)
     feeder->begin ();
     feeder->push (std::span {samples}.first (960), 0);
   }
-  // The second chunk waits in its push: no queue grows because another one is empty.
-  bed.sink.let_through (1);
-  fail_unless (bed.sink.wait_for_chunks (1));
-  for (Feeder *feeder : {&a, &b})
-    feeder->run ([&] (Feeder &self) {
-      self.push_all (std::span {samples}.subspan (960), 3, 480, 960);
-      self.end ();
-    });
   const auto level_of = [] (Feeder &feeder) {
     guint64 level = 0;
     g_object_get (feeder.sink, "current-level-time", &level, nullptr);
     return level;
   };
+  // The second chunk waits in its push: no queue grows because another one is empty, and what is
+  // queued from now on stays there.
+  bed.sink.let_through (1);
+  fail_unless (bed.sink.wait_for_chunks (1));
+  fail_unless (eventually ([&] { return level_of (a) == 0 && level_of (b) == 0; }));
+  for (Feeder *feeder : {&a, &b})
+    feeder->run ([&] (Feeder &self) {
+      self.push_all (std::span {samples}.subspan (960), 3, 480, 960);
+      self.end ();
+    });
   const auto settles_at = [&] (Feeder &feeder, GstClockTime limit) {
     return eventually ([&] { return level_of (feeder) >= limit; }) &&
         level_of (feeder) <= limit + 10 * GST_MSECOND; // and the buffer that made it full
