@@ -43,8 +43,11 @@ std::string decoded_by (GstObject *object)
 /// One run of the program, driven by the main loop.
 class Session {
 public:
-  Session (const Options &options, Player &player)
-      : options_ {options}, player_ {player}, terminal_ {isatty (STDOUT_FILENO) == 1}
+  /// `patience_s`: how long the first track may take to show up.
+  Session (const Options &options, Player &player, int patience_s)
+      : options_ {options}, player_ {player}, patience_s_ {patience_s}, terminal_ {
+                                                                            isatty (
+                                                                                STDOUT_FILENO) == 1}
   {}
 
   /// Returns the exit status.
@@ -281,6 +284,14 @@ private:
     if (session.tracks_printed_) {
       session.warn_left_out ();
       session.print_progress ();
+    } else if (session.player_.find ("mixer")->numsinkpads == 0 && --session.patience_s_ <= 0) {
+      // A pipe that brings nothing; or decodebin has lost the error of a demuxer that failed while
+      // it was plugged in, as that of GStreamer 1.22 can.
+      session.fail (format ("\"%s\" has brought no audio track so far, so it is given up; "
+                            "--patience waits longer",
+          session.options_.input.c_str ()));
+      session.player_.discard ();
+      _exit (kExitFailed); // a source that is stuck in a read could not be stopped
     }
     return G_SOURCE_CONTINUE;
   }
@@ -306,11 +317,12 @@ private:
   Track broken_;
   std::set<std::string> told_; // stream IDs of the tracks whose problem has been told
   int exit_code_ {0};
+  int patience_s_;
   const bool terminal_;
   bool tracks_printed_ {false}, interrupted_ {false}, line_open_ {false};
 };
 
-int play (Options options, const std::string &fallback)
+int play (Options options, const std::string &fallback, int patience_s)
 {
   for (;;) {
     Player player {options};
@@ -324,7 +336,7 @@ int play (Options options, const std::string &fallback)
       options.render = fallback;
       continue;
     }
-    Session session {options, player};
+    Session session {options, player, patience_s};
     const int code = session.run ();
     if (!session.broken ().stream_id.empty ()) {
       options.left_out.push_back (session.broken ());
@@ -345,6 +357,7 @@ int run (int argc, char **argv)
   g_auto (GStrv) files = nullptr;
   g_autofree gchar *ir = nullptr, *render = nullptr, *room = nullptr, *sink = nullptr,
                    *fallback = nullptr, *dry = nullptr, *wet = nullptr;
+  gint patience_s = 20;
   const GOptionEntry entries[] {
       {"render", 'r', 0, G_OPTION_ARG_FILENAME, &render, "Write the mix to a .flac or .wav file",
           "OUT"},
@@ -357,6 +370,8 @@ int run (int argc, char **argv)
           "SINK"},
       {"fallback", 0, 0, G_OPTION_ARG_FILENAME, &fallback,
           "File to render when there is no sound card", "OUT"},
+      {"patience", 0, 0, G_OPTION_ARG_INT, &patience_s,
+          "How long to wait for the first track of FILE (20)", "SECONDS"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, nullptr, "FILE"},
       {},
   };
@@ -369,7 +384,7 @@ int run (int argc, char **argv)
   const auto text = [] (const gchar *value) { return std::string {value ? value : ""}; };
   return play (
       {files[0], text (render), text (sink), text (ir), text (room), text (dry), text (wet), {}},
-      text (fallback));
+      text (fallback), patience_s);
 }
 
 } // namespace

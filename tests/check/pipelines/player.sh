@@ -136,6 +136,12 @@ echo 'not audio' >text.txt
 mkdir folder
 launch videotestsrc num-buffers=3 ! theoraenc ! matroskamux ! filesink location=video.mkv
 head -c 2000 song.mka >head.mka # all tracks are known, none has sound
+# A pipe that somebody holds open and that brings nothing.
+mkfifo silent.mka
+sleep 60 >silent.mka &
+holder=$!
+refuses '"silent.mka" has brought no audio track' silent.mka --patience 1 --render out.flac
+kill $holder
 refuses 'there is no file "none.mka"' none.mka --render out.flac
 refuses '"folder" is a folder' folder --render out.flac
 refuses '"text.txt" has no audio track' text.txt --render out.flac
