@@ -310,6 +310,7 @@ void Mixer::recount ()
     snapshot_generation_ = generation;
     to_wake_.reserve (snapshot_.size ());
     starving_.reserve (snapshot_.size ());
+    blocked_.reserve (snapshot_.size ());
   }
   open_tracks_ = ended_tracks_ = inactive_tracks_ = segment_done_tracks_ = 0;
   last_audio_end_ = position_;
@@ -433,10 +434,12 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
   const bool in_vain = !hold && patience_ends_ && starved_in_vain ();
   bool others_blocked = false;
   bool at_cap = false;
+  blocked_.clear ();
   for (const auto &track : snapshot_) {
     const auto track_is = track->queue.judge ();
     if (!track_is.blocked || track_is.missing)
       continue;
+    blocked_.push_back (track_is.feeder);
     const bool same_thread = unknown ||
         std::find (starving_.begin (), starving_.end (), track_is.feeder) != starving_.end ();
     if (!same_thread && !in_vain)
@@ -450,8 +453,8 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
   if (at_cap) {
     if (hold)
       started_ = true; // what has not come by now starts late
-    else
-      starve_missing (in_vain);
+    else if (starve_missing (in_vain))
+      others_blocked = true;
   }
   if (!others_blocked) {
     patience_ends_.reset ();
@@ -508,15 +511,23 @@ bool Mixer::starved_in_vain ()
   });
 }
 
-/// At the cap: the tracks that have nothing are mixed as silence until they bring something.
-void Mixer::starve_missing (bool in_vain)
+/// At the cap: the tracks that have nothing are mixed as silence until they bring something, but for
+/// those whose feeder is free to go on and has had no time to. Returns whether there are such.
+bool Mixer::starve_missing (bool in_vain)
 {
+  bool patient = false;
   for (const auto &track : snapshot_) {
     const auto track_is = track->queue.judge ();
     if (!track_is.missing)
       continue;
     if (track_is.in_gap) {
       track->queue.believe_gap (); // it has been said that it has nothing
+      continue;
+    }
+    const bool held_back = track_is.feeder == std::thread::id {} ||
+        std::find (blocked_.begin (), blocked_.end (), track_is.feeder) != blocked_.end ();
+    if (!held_back && !(in_vain && track_is.received == track->mix.received_before_wait)) {
+      patient = true;
       continue;
     }
     track->queue.starve (in_vain);
@@ -534,7 +545,7 @@ void Mixer::starve_missing (bool in_vain)
               GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
       refuse (GST_FLOW_ERROR);
       push_eos ();
-      return;
+      return false;
     }
     GST_ELEMENT_WARNING (element_, STREAM, FAILED,
         ("Track %s is mixed as silence: it has no data, and the other tracks have queued all that "
@@ -545,6 +556,7 @@ void Mixer::starve_missing (bool in_vain)
          "higher if the file keeps its tracks that far apart.",
             GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
   }
+  return patient;
 }
 
 void Mixer::post_qos (const Track &track, std::uint64_t late_frames) const

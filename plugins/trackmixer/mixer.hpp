@@ -181,7 +181,7 @@ private:
   std::chrono::milliseconds relieve (bool hold);
   bool starved_in_vain ();
   std::chrono::milliseconds believe_gaps_in_idle ();
-  void starve_missing (bool in_vain);
+  bool starve_missing (bool in_vain);
   void report_late ();
   void report_stats (std::uint64_t now_ns);
   void post_qos (const Track &track, std::uint64_t late_frames) const;
@@ -258,6 +258,7 @@ private:
   std::vector<Track *> to_wake_;
   std::vector<std::pair<const Track *, GstBuffer *>> consumed_; // to be told of behind the chunk
   std::vector<std::thread::id> starving_;
+  std::vector<std::thread::id> blocked_;   // feeders that a full queue holds back
   std::vector<GstEvent *> pending_events_; // before the next chunk
   std::vector<GstEvent *> events_after_;   // behind the chunk being mixed
   std::optional<std::chrono::steady_clock::time_point> hold_ends_;
