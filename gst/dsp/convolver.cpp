@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Uniformly partitioned overlap-save with a frequency-domain delay line.
+// The convolver's front: samples in and out, the head's block, what is due when.
 
 #include "dsp/convolver.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -45,88 +44,82 @@ ConvolverConfig checked (ConvolverConfig config, const Impulse &ir)
   return config;
 }
 
-/// The longest block of which no call of the usual size needs output before its end.
-std::size_t block_of (const ConvolverConfig &config)
+Partition choose (const ConvolverConfig &config, const Impulse &ir)
 {
-  const std::size_t chunks = config.latency_frames / config.chunk_frames + 1;
-  return std::max (Convolver::kMinBlockFrames, chunks * config.chunk_frames);
+  const ConvolverConfig full = checked (config, ir);
+  const auto distinct = [&full] (std::size_t Path::*channel) {
+    std::vector<bool> seen (full.channels);
+    for (const Path &path : full.routing)
+      seen[path.*channel] = true;
+    return static_cast<std::size_t> (std::count (seen.begin (), seen.end (), true));
+  };
+  return choose_partition ({ir.frames (), full.chunk_frames, full.latency_frames, full.schedule,
+      distinct (&Path::input), distinct (&Path::output), full.routing.size ()});
 }
 
-std::size_t pad_bins (std::size_t bins)
+/// The longest time, in frames of whole head blocks, for which a stage reads an input sample.
+std::size_t frames_needed (const Partition &partition, std::size_t latency_frames)
 {
-  return (bins + kTileBins - 1) / kTileBins * kTileBins;
+  const std::size_t head = partition.front ().block_frames;
+  std::size_t needed = 2 * head;
+  for (const StageShape &stage : partition)
+    needed = std::max (needed, 3 * stage.block_frames); // two for the window, one to do the work in
+  needed = std::max (needed, latency_frames + head) + head;
+  return (needed + head - 1) / head * head;
 }
 
 } // namespace
 
-Convolver::Channel::Channel (
-    std::size_t window_samples, std::size_t block, std::size_t bins, std::size_t ring)
-    : window (window_samples), wet (2 * block), history {bins, ring}, audible (ring), older (bins)
+Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir)
+    : Convolver {config, ir, choose (config, ir)}
 {}
 
-Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir)
-    : config_ {checked (config, ir)}, block_frames_ {block_of (config_)}, ir_frames_ {ir.frames ()},
-      partitions_ {(ir_frames_ + block_frames_ - 1) / block_frames_},
-      ring_mask_ {std::bit_ceil (partitions_) - 1}, bins_ {transform_length (
-                                                        block_frames_, partitions_)},
-      padded_bins_ {pad_bins (bins_)}, transform_ {bins_, padded_bins_, config.planning}
+Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir, const Partition &partition)
+    : config_ {checked (config, ir)}, ir_frames_ {ir.frames ()}, head_ {partition.at (0), ir,
+                                                                     config_.routing,
+                                                                     config_.channels,
+                                                                     config_.planning, counts_},
+      inputs_ {std::vector<AlignedVector<float>> (config_.channels),
+          std::vector<std::uint64_t> (config_.channels)},
+      wet_ (config_.channels)
 {
-  responses_.reserve (ir.channels);
-  for (std::size_t c = 0; c < ir.channels; ++c)
-    responses_.push_back (make_response (ir, c));
-  channels_.reserve (config.channels);
-  for (std::size_t c = 0; c < config.channels; ++c) {
-    channels_.emplace_back (2 * transform_.length (), block_frames_, padded_bins_, ring_mask_ + 1);
+  const std::size_t block = head_.shape ().block_frames;
+  tails_.reserve (partition.size () - 1);
+  for (std::size_t i = 1; i < partition.size (); ++i) {
+    tails_.push_back (std::make_unique<Tail> (partition[i], block, config_.schedule, ir,
+        config_.routing, config_.channels, config_.planning, counts_));
   }
-  runs_.resize (partitions_ + 1);
-  paths_.resize (config.channels);
-  for (const Path &path : config_.routing)
-    paths_[path.output].push_back (path);
-  plan_.stages.push_back (
-      {block_frames_, partitions_, 0, transform_.length (), false, transform_.plan_source ()});
-  // The last block that hears it is the one after, and a block late by the latency.
-  rings_for_frames_ = (partitions_ + 2) * block_frames_ + config_.latency_frames;
-  silent_frames_ = rings_for_frames_;
-}
+  const auto describe = [this] (const Stage &stage, bool spread) {
+    const StageShape &shape = stage.shape ();
+    plan_.stages.push_back ({shape.block_frames, shape.partitions, shape.offset_frames,
+        shape.transform_length, spread, stage.plan_source ()});
+  };
+  describe (head_, false);
+  for (const auto &tail : tails_)
+    describe (tail->stage (), tail->is_spread ());
 
-Convolver::Response Convolver::make_response (const Impulse &ir, std::size_t channel)
-{
-  const std::size_t block = block_frames_;
-  Response response {{padded_bins_, partitions_}, std::vector<std::uint8_t> (partitions_)};
-  AlignedVector<float> taps (2 * transform_.length ());
-  // Forward and inverse together give M times the signal.
-  const float gain = 1.0f / static_cast<float> (transform_.length ());
-  for (std::size_t p = 0; p < partitions_; ++p) {
-    const std::size_t first = p * block;
-    const std::size_t count = std::min (block, ir_frames_ - first);
-    bool audible = false;
-    for (std::size_t i = 0; i < block; ++i) {
-      taps[i] = i < count ? ir.samples[(first + i) * ir.channels + channel] : 0.0f;
-      audible = audible || taps[i] != 0.0f;
-    }
-    const std::size_t slot = partitions_ - 1 - p;
-    response.audible[slot] = audible;
-    if (audible) {
-      transform_.forward (taps);
-      response.spectra.store (slot, transform_.spectrum (), gain);
-    }
+  in_ = {frames_needed (partition, config_.latency_frames), 0};
+  out_ = {(config_.latency_frames + 2 * block - 1) / block * block, 0};
+  for (std::size_t c = 0; c < config_.channels; ++c) {
+    inputs_.samples[c].resize (in_.frames);
+    wet_[c].resize (out_.frames);
   }
-  return response;
 }
 
 void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noexcept
 {
   const DenormalsOff denormals_off;
+  const std::size_t block = head_.shape ().block_frames;
   const std::size_t frames = io.size () / config_.channels;
   for (std::size_t done = 0; done < frames;) {
-    const std::size_t step = std::min (frames - done, block_frames_ - filled_);
+    const std::size_t step = std::min (frames - done, block - filled_);
     float *const part = io.data () + done * config_.channels;
     take (part, step);
     filled_ += step;
-    silent_frames_ = std::min (silent_frames_ + step, rings_for_frames_);
+    time_ += step;
 
-    // Output up to here is due, the first latency_frames of it from the block before.
-    const bool finished = filled_ == block_frames_;
+    // Output up to here is due, the first latency_frames of it from the blocks before.
+    const bool finished = filled_ == block;
     if (finished || filled_ > covered_ + config_.latency_frames) {
       render (finished);
       covered_ = filled_;
@@ -134,191 +127,179 @@ void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noex
     put (part, step, GainLine::at (dry, frames, done), GainLine::at (wet, frames, done));
     done += step;
     if (finished)
-      next_block ();
+      end_head_block ();
   }
 }
 
 /// Appends `frames` frames to every channel's current block.
 void Convolver::take (const float *io, std::size_t frames) noexcept
 {
-  const auto note = [this] (Channel &channel, Taken taken) {
-    channel.current_audible = channel.current_audible || taken.audible;
-    if (taken.audible)
-      silent_frames_ = 0;
+  const std::size_t block = head_.shape ().block_frames;
+  const auto note = [&] (std::size_t channel, Taken taken) {
+    if (taken.audible) {
+      inputs_.audible_until[channel] = audible_until_ = time_ + frames;
+      ringing_ = true;
+    }
     if (taken.not_finite > 0)
-      not_finite_count_.add (taken.not_finite);
+      counts_.not_finite.add (taken.not_finite);
   };
-  const auto target = [&] (Channel &channel) {
-    return std::span {current (channel) + filled_, frames};
+  const auto target = [&] (std::size_t channel) {
+    return std::span {inputs_.samples[channel]}.subspan (in_.begin + filled_, frames);
   };
-  if (channels_.size () == 2) {
+  if (filled_ == 0 && frames < block) {
+    // What comes later in this block must not be what was there a round of the ring ago.
+    for (auto &samples : inputs_.samples)
+      std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin), block, 0.0f);
+  }
+  if (config_.channels == 2) {
     Taken left, right;
-    take_stereo (io, target (channels_[0]), target (channels_[1]), left, right);
-    note (channels_[0], left);
-    note (channels_[1], right);
+    take_stereo (io, target (0), target (1), left, right);
+    note (0, left);
+    note (1, right);
     return;
   }
-  for (std::size_t c = 0; c < channels_.size (); ++c)
-    note (channels_[c], take_channel (io, channels_.size (), c, target (channels_[c])));
+  for (std::size_t c = 0; c < config_.channels; ++c)
+    note (c, take_channel (io, config_.channels, c, target (c)));
 }
 
 /// Writes the `frames` frames that are due; the newest of them is latency_frames before filled_.
 void Convolver::put (float *io, std::size_t frames, GainLine dry, GainLine wet) noexcept
 {
-  const std::size_t block = block_frames_;
-  const std::size_t back = frames + config_.latency_frames;
-  const auto dry_of = [&] (Channel &channel) -> std::span<const float> {
-    return {current (channel) + filled_ - back, frames};
+  // Up to where the first of the two rings ends.
+  const auto to_end = [this] (const Rings &rings, std::size_t back) {
+    const std::size_t at = rings.begin + filled_;
+    return back > at ? back - at : rings.frames - (at - back);
   };
-  const auto wet_of = [&] (Channel &channel) -> std::span<const float> {
-    return {channel.wet.data () + block + filled_ - back, frames};
+  for (std::size_t done = 0; done < frames;) {
+    const std::size_t back = frames - done + config_.latency_frames;
+    const std::size_t count = std::min ({frames - done, to_end (in_, back), to_end (out_, back)});
+    const auto later = [done] (GainLine line) {
+      return GainLine {line.start + line.step * static_cast<float> (done), line.step};
+    };
+    put_part (io + done * config_.channels, count, back, later (dry), later (wet));
+    done += count;
+  }
+}
+
+/// Writes `frames` frames, the first of them `back` before filled_, of which no ring ends between.
+void Convolver::put_part (
+    float *io, std::size_t frames, std::size_t back, GainLine dry, GainLine wet) noexcept
+{
+  const auto part = [&] (const AlignedVector<float> &ring, const Rings &rings) {
+    const std::size_t at = rings.begin + filled_;
+    return std::span<const float> {ring}.subspan (
+        back > at ? at + rings.frames - back : at - back, frames);
   };
-  if (channels_.size () == 2) {
-    put_stereo (io, dry_of (channels_[0]), wet_of (channels_[0]), dry_of (channels_[1]),
-        wet_of (channels_[1]), dry, wet);
+  const auto dry_of = [&] (std::size_t c) { return part (inputs_.samples[c], in_); };
+  const auto wet_of = [&] (std::size_t c) { return part (wet_[c], out_); };
+  if (config_.channels == 2) {
+    put_stereo (io, dry_of (0), wet_of (0), dry_of (1), wet_of (1), dry, wet);
     return;
   }
-  for (std::size_t c = 0; c < channels_.size (); ++c) {
-    put_channel (io, channels_.size (), c, dry_of (channels_[c]), wet_of (channels_[c]), dry, wet);
-  }
+  for (std::size_t c = 0; c < config_.channels; ++c)
+    put_channel (io, config_.channels, c, dry_of (c), wet_of (c), dry, wet);
 }
 
 /// Makes the wet output of the current block, as far as its frames are there.
 void Convolver::render (bool finished) noexcept
 {
-  for (Channel &channel : channels_)
-    transform_input (channel);
-  for (std::size_t output = 0; output < channels_.size (); ++output)
-    render_output (output, finished);
-}
-
-void Convolver::transform_input (Channel &channel) noexcept
-{
-  channel.audible[slot_] = channel.current_audible || channel.before_audible;
-  if (channel.audible[slot_]) {
-    // What the window still holds after filled_ reaches only output after filled_.
-    transform_.forward (channel.window);
-    channel.history.store (slot_, transform_.spectrum ());
-    forward_count_.add (1);
+  const std::size_t block = head_.shape ().block_frames;
+  if (!begun_)
+    head_.advance (in_.begin + block);
+  begun_ = true;
+  const std::uint64_t window_begin =
+      time_ - filled_ - std::min<std::uint64_t> (time_ - filled_, block);
+  for (const std::size_t c : head_.inputs ())
+    head_.hear (c, inputs_.audible_until[c] > window_begin);
+  if (finished)
+    head_.prepare ();
+  for (const std::size_t c : head_.inputs ())
+    head_.transform (c, inputs_.samples[c]);
+  for (const std::size_t output : head_.outputs ()) {
+    if (finished)
+      head_.accumulate (output, 0, head_.tiles ());
+    else
+      head_.accumulate_partial (output);
+    const bool sounds = render_output (output);
+    if (finished && !sounds)
+      counts_.silent_blocks.add (1);
   }
 }
 
-void Convolver::render_output (std::size_t output, bool finished) noexcept
+/// The head's block and those of the tails. False when all are silent.
+bool Convolver::render_output (std::size_t output) noexcept
 {
-  Channel &channel = channels_[output];
-  const std::span<std::complex<float>> sum = transform_.spectrum ();
-  bool audible = false;
-  if (finished && !channel.older_ready) {
-    audible = accumulate (output, 0, partitions_, false, sum);
-    pass_count_.add (audible);
-  } else {
-    if (!channel.older_ready)
-      sum_older (output);
-    if (!channel.older_silent)
-      std::copy (channel.older.begin (), channel.older.end (), sum.begin ());
-    audible = accumulate (output, 0, 1, !channel.older_silent, sum);
-  }
-
-  const std::span wet {channel.wet.data () + block_frames_, block_frames_};
-  if (audible) {
-    transform_.inverse (wet);
-    inverse_count_.add (1);
-  } else {
-    std::fill (wet.begin (), wet.end (), 0.0f);
-  }
-}
-
-/// The part of the current block's spectrum that only older blocks give, once a block.
-void Convolver::sum_older (std::size_t output) noexcept
-{
-  Channel &channel = channels_[output];
-  channel.older_ready = true;
-  channel.older_silent = !accumulate (output, 1, partitions_, false, channel.older);
-  pass_count_.add (!channel.older_silent);
-}
-
-/// Adds the partitions from first to before last of every path to an output. `started`: there is
-/// something in `sum` already. False when there still is nothing.
-bool Convolver::accumulate (std::size_t output, std::size_t first_partition,
-    std::size_t last_partition, bool started, std::span<std::complex<float>> sum) noexcept
-{
-  for (const Path &path : paths_[output]) {
-    const Channel &input = channels_[path.input];
-    const Response &response = responses_[path.ir];
-    const auto runs = collect_runs (input, response, first_partition, last_partition);
-    if (runs.empty ())
-      continue;
-    const std::span<const std::complex<float>> start {sum.data (), started ? sum.size () : 0};
-    multiply_accumulate (response.spectra, input.history, runs, start, sum);
-    started = true;
-  }
-  return started;
-}
-
-/// The products of these partitions that are not zero, the ring's end between runs.
-std::span<const SlotRun> Convolver::collect_runs (const Channel &channel, const Response &response,
-    std::size_t first_partition, std::size_t last_partition) noexcept
-{
-  const std::size_t begin = partitions_ - last_partition, end = partitions_ - first_partition;
-  const std::size_t oldest = (slot_ - (partitions_ - 1)) & ring_mask_;
-  std::size_t count = 0;
-  bool open = false; // the last run may grow
-  for (std::size_t i = begin; i < end; ++i) {
-    const std::size_t slot = (oldest + i) & ring_mask_;
-    if (!response.audible[i] || !channel.audible[slot]) {
-      open = false;
-    } else if (open && slot != 0) {
-      ++runs_[count - 1].count;
-    } else {
-      runs_[count++] = {static_cast<std::uint32_t> (i), static_cast<std::uint32_t> (slot), 1};
-      open = true;
+  const std::span wet = std::span {wet_[output]}.subspan (out_.begin, head_.shape ().block_frames);
+  std::size_t next = 0;
+  const auto next_tail = [&] () -> std::span<const float> {
+    while (next < tails_.size ()) {
+      const auto samples = tails_[next++]->output (output);
+      if (!samples.empty ())
+        return samples;
     }
+    return {};
+  };
+  const std::span<const float> first = next_tail ();
+  const bool head_sounds = head_.render (output, wet, first);
+  if (!head_sounds && first.empty ()) {
+    std::fill (wet.begin (), wet.end (), 0.0f);
+    return false;
   }
-  return {runs_.data (), count};
+  if (!head_sounds)
+    std::copy (first.begin (), first.end (), wet.begin ());
+  for (auto more = next_tail (); !more.empty (); more = next_tail ())
+    add_samples (more, wet);
+  return true;
 }
 
-void Convolver::next_block () noexcept
+void Convolver::end_head_block () noexcept
 {
-  const std::size_t block = block_frames_;
-  for (Channel &channel : channels_) {
-    std::copy_n (current (channel), block, current (channel) - block);
-    if (config_.latency_frames > 0)
-      std::copy_n (channel.wet.data () + block, block, channel.wet.data ());
-    channel.before_audible = channel.current_audible;
-    channel.current_audible = false;
-    channel.older_ready = false;
-  }
-  block_count_.add (channels_.size ());
-  slot_ = (slot_ + 1) & ring_mask_;
+  const std::size_t block = head_.shape ().block_frames;
+  const std::size_t ring_end = in_.begin + block;
+  in_.advance (block);
+  out_.advance (block);
   filled_ = 0;
   covered_ = 0;
+  begun_ = false;
+  for (const auto &tail : tails_)
+    tail->end_head_block (inputs_, time_, ring_end);
+  counts_.blocks.add (config_.channels);
+  if (ringing_ && time_ >= audible_until_ + tail_frames ())
+    fall_silent ();
+}
+
+/// All that could sound has come out: what is left in spectra and rings is rounding.
+void Convolver::fall_silent () noexcept
+{
+  ringing_ = false;
+  head_.forget ();
+  for (const auto &tail : tails_)
+    tail->forget ();
+  for (auto &samples : wet_)
+    std::fill (samples.begin (), samples.end (), 0.0f);
 }
 
 void Convolver::reset () noexcept
 {
-  // Spectra of slots that are marked as not audible are never read.
-  for (Channel &channel : channels_) {
-    std::fill (channel.window.begin (), channel.window.end (), 0.0f);
-    std::fill (channel.wet.begin (), channel.wet.end (), 0.0f);
-    std::fill (channel.audible.begin (), channel.audible.end (), std::uint8_t {0});
-    channel.older_ready = false;
-    channel.older_silent = false;
-    channel.current_audible = false;
-    channel.before_audible = false;
+  head_.reset ();
+  for (const auto &tail : tails_)
+    tail->reset ();
+  for (std::size_t c = 0; c < config_.channels; ++c) {
+    std::fill (inputs_.samples[c].begin (), inputs_.samples[c].end (), 0.0f);
+    std::fill (wet_[c].begin (), wet_[c].end (), 0.0f);
+    inputs_.audible_until[c] = 0;
   }
-  slot_ = 0;
-  filled_ = 0;
-  covered_ = 0;
-  silent_frames_ = rings_for_frames_;
+  in_.begin = out_.begin = 0;
+  time_ = audible_until_ = 0;
+  filled_ = covered_ = 0;
+  begun_ = false;
+  ringing_ = false;
 }
 
 ConvolverWork Convolver::work () const noexcept
 {
-  const auto read = [] (const Count &count) {
-    return count.value.load (std::memory_order_relaxed);
-  };
-  return {read (forward_count_), read (inverse_count_), read (pass_count_), read (block_count_),
-      read (not_finite_count_)};
+  return {counts_.forward.read (), counts_.inverse.read (), counts_.sums.read (),
+      counts_.blocks.read (), counts_.silent_blocks.read (), counts_.not_finite.read ()};
 }
 
 } // namespace mt::dsp

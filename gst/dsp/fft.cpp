@@ -15,25 +15,51 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Tag = hn::CappedTag<float, 16>; // lengths are multiples of 16
 
-/// z[n] = (x[n] - i x[n + M]) (cos - i sin), interleaved.
-void twist (const float *HWY_RESTRICT x, const float *HWY_RESTRICT cosine,
-    const float *HWY_RESTRICT sine, float *HWY_RESTRICT z, std::size_t length)
+/// z[n] = (a[n] - i b[n]) (cos - i sin), interleaved.
+void twist (const float *HWY_RESTRICT a, const float *HWY_RESTRICT b,
+    const float *HWY_RESTRICT cosine, const float *HWY_RESTRICT sine, float *HWY_RESTRICT z,
+    std::size_t count)
 {
   const Tag d;
-  for (std::size_t n = 0; n < length; n += hn::Lanes (d)) {
-    const auto a = hn::Load (d, x + n);
-    const auto b = hn::Load (d, x + length + n);
-    const auto c = hn::Load (d, cosine + n);
-    const auto s = hn::Load (d, sine + n);
-    const auto re = hn::MulSub (a, c, hn::Mul (b, s));
-    const auto im = hn::NegMulSub (a, s, hn::Mul (b, c));
+  std::size_t n = 0;
+  for (; n + hn::Lanes (d) <= count; n += hn::Lanes (d)) {
+    const auto x = hn::LoadU (d, a + n);
+    const auto y = hn::LoadU (d, b + n);
+    const auto c = hn::LoadU (d, cosine + n);
+    const auto s = hn::LoadU (d, sine + n);
+    const auto re = hn::MulSub (x, c, hn::Mul (y, s));
+    const auto im = hn::NegMulSub (x, s, hn::Mul (y, c));
     hn::StoreInterleaved2 (re, im, d, z + 2 * n);
+  }
+  for (; n < count; ++n) {
+    z[2 * n] = a[n] * cosine[n] - b[n] * sine[n];
+    z[2 * n + 1] = -a[n] * sine[n] - b[n] * cosine[n];
   }
 }
 
-/// y[n + M] = -Im (v[n] (cos + i sin)) for the last `count` of the n.
+/// The same where all a[n] are zero.
+void twist_half (const float *HWY_RESTRICT b, const float *HWY_RESTRICT cosine,
+    const float *HWY_RESTRICT sine, float *HWY_RESTRICT z, std::size_t count)
+{
+  const Tag d;
+  std::size_t n = 0;
+  for (; n + hn::Lanes (d) <= count; n += hn::Lanes (d)) {
+    const auto y = hn::Neg (hn::LoadU (d, b + n));
+    const auto re = hn::Mul (y, hn::LoadU (d, sine + n));
+    const auto im = hn::Mul (y, hn::LoadU (d, cosine + n));
+    hn::StoreInterleaved2 (re, im, d, z + 2 * n);
+  }
+  for (; n < count; ++n) {
+    z[2 * n] = -b[n] * sine[n];
+    z[2 * n + 1] = -b[n] * cosine[n];
+  }
+}
+
+/// y[n + M] = -Im (v[n] (cos + i sin)) for the last `count` of the n, and `addend` where there is
+/// one.
 void untwist (const float *HWY_RESTRICT v, const float *HWY_RESTRICT cosine,
-    const float *HWY_RESTRICT sine, float *HWY_RESTRICT y, std::size_t length, std::size_t count)
+    const float *HWY_RESTRICT sine, const float *addend, float *HWY_RESTRICT y, std::size_t length,
+    std::size_t count)
 {
   const Tag d;
   const std::size_t lanes = hn::Lanes (d);
@@ -43,7 +69,10 @@ void untwist (const float *HWY_RESTRICT v, const float *HWY_RESTRICT cosine,
     hn::LoadInterleaved2 (d, v + 2 * n, re, im);
     const auto c = hn::LoadU (d, cosine + n);
     const auto s = hn::LoadU (d, sine + n);
-    hn::StoreU (hn::NegMulSub (re, s, hn::Mul (im, c)), d, y + n - first);
+    auto out = hn::NegMulSub (re, s, hn::Mul (im, c));
+    if (addend)
+      out = hn::Add (out, hn::LoadU (d, addend + n - first));
+    hn::StoreU (out, d, y + n - first);
   };
   std::size_t n = first;
   for (; n + lanes <= length; n += lanes)
@@ -59,7 +88,6 @@ HWY_AFTER_NAMESPACE ();
 #if HWY_ONCE
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cmath>
 #include <numbers>
@@ -72,32 +100,10 @@ namespace mt::dsp {
 namespace {
 
 HWY_EXPORT (twist);
+HWY_EXPORT (twist_half);
 HWY_EXPORT (untwist);
 
 } // namespace
-
-std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept
-{
-  // Two transforms cost log2 (n) a bin, times what the length's factors add; one partition's
-  // multiply-accumulate costs 1.
-  const auto cost = [partitions] (std::size_t length) {
-    const std::size_t odd = length >> std::countr_zero (length);
-    const bool quick = odd == 1 || length > 4096 || (length <= 1280 && odd <= 5);
-    const auto n = static_cast<double> (length);
-    return n * (std::log2 (n) * (quick ? 1.0 : 1.3) + static_cast<double> (partitions));
-  };
-  std::size_t best = std::max<std::size_t> (16, std::bit_ceil (block_frames));
-  for (std::size_t fives = 1; 16 * fives < best; fives *= 5) {
-    for (std::size_t odd = fives; 16 * odd < best; odd *= 3) {
-      std::size_t length = 16 * odd;
-      while (length < block_frames)
-        length *= 2;
-      if (cost (length) < cost (best))
-        best = length;
-    }
-  }
-  return best;
-}
 
 OddTransform::OddTransform (std::size_t length, std::size_t padded_bins, Planning planning)
     : length_ {length}
@@ -126,18 +132,46 @@ OddTransform::~OddTransform ()
 void OddTransform::forward (std::span<const float> window) noexcept
 {
   assert (window.size () == 2 * length_);
-  HWY_DYNAMIC_DISPATCH (twist)
-  (window.data (), cos_.data (), sin_.data (), reinterpret_cast<float *> (time_.data ()), length_);
+  forward (RingWindow {window, window.size (), window.size ()});
+}
+
+void OddTransform::forward (const RingWindow &newest) noexcept
+{
+  assert (newest.frames >= length_ && newest.frames <= 2 * length_);
+  assert (newest.frames <= newest.ring.size () && newest.end <= newest.ring.size ());
+  // Where in the ring the two halves of the window are; what lies before it is not read.
+  const std::size_t size = newest.ring.size ();
+  const auto position = [&] (std::size_t back) { return (newest.end + size - back) % size; };
+  const std::size_t zeros = 2 * length_ - newest.frames;
+  std::size_t late = position (length_);
+  auto *const z = reinterpret_cast<float *> (time_.data ());
+  for (std::size_t n = 0; n < length_;) {
+    const float *const b = newest.ring.data () + late;
+    std::size_t count = std::min (length_ - n, size - late);
+    if (n < zeros) {
+      count = std::min (count, zeros - n);
+      HWY_DYNAMIC_DISPATCH (twist_half)
+      (b, cos_.data () + n, sin_.data () + n, z + 2 * n, count);
+    } else {
+      const std::size_t early = position (2 * length_ - n);
+      count = std::min (count, size - early);
+      HWY_DYNAMIC_DISPATCH (twist)
+      (newest.ring.data () + early, b, cos_.data () + n, sin_.data () + n, z + 2 * n, count);
+    }
+    n += count;
+    late = late + count == size ? 0 : late + count;
+  }
   fftwf_execute (plans_.forward);
 }
 
-void OddTransform::inverse (std::span<float> out) noexcept
+void OddTransform::inverse (std::span<float> out, std::span<const float> addend) noexcept
 {
   assert (out.size () >= 16 && out.size () <= length_);
+  assert (addend.empty () || addend.size () == out.size ());
   fftwf_execute (plans_.inverse);
   HWY_DYNAMIC_DISPATCH (untwist)
-  (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (), out.data (),
-      length_, out.size ());
+  (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (),
+      addend.empty () ? nullptr : addend.data (), out.data (), length_, out.size ());
 }
 
 } // namespace mt::dsp

@@ -11,10 +11,12 @@
 
 namespace mt::dsp {
 
-/// The FFT length for blocks of `block_frames` of a response of `partitions` blocks: at least as
-/// long as the block, at most the next power of two, 2^a 3^b 5^c, a multiple of 16. Which of these
-/// is the cheapest was measured: docs/decisions/0003-fft-length.md.
-std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept;
+/// The newest `frames` samples of a ring, which end before position `end` (1 to its size).
+struct RingWindow {
+  std::span<const float> ring;
+  std::size_t end;
+  std::size_t frames;
+};
 
 /// Transform of 2M real samples at the frequencies (4k + 1) / 4M, k = 0 … M-1 ("right-angle"):
 ///
@@ -50,8 +52,12 @@ public:
   /// window (2M samples, 64-byte aligned) → spectrum().
   void forward (std::span<const float> window) noexcept;
 
-  /// spectrum() → the last out.size() of the 2M samples. 16 <= out.size() <= M.
-  void inverse (std::span<float> out) noexcept;
+  /// The same of a window that ends with `newest`, M to 2M frames, and has zeros before.
+  void forward (const RingWindow &newest) noexcept;
+
+  /// spectrum() → the last out.size() of the 2M samples, and `addend` (as long; empty: nothing)
+  /// added to them. 16 <= out.size() <= M.
+  void inverse (std::span<float> out, std::span<const float> addend = {}) noexcept;
 
 private:
   std::size_t length_;

@@ -60,6 +60,16 @@ float gain_at (GainLine line, std::size_t i)
   return line.start + line.step * static_cast<float> (i);
 }
 
+void add (const float *HWY_RESTRICT samples, float *HWY_RESTRICT sum, std::size_t count)
+{
+  const Tag d;
+  std::size_t i = 0;
+  for (; i + hn::Lanes (d) <= count; i += hn::Lanes (d))
+    hn::StoreU (hn::Add (hn::LoadU (d, samples + i), hn::LoadU (d, sum + i)), d, sum + i);
+  for (; i < count; ++i)
+    sum[i] += samples[i];
+}
+
 void join_mono (float *HWY_RESTRICT io, const float *HWY_RESTRICT dry_samples,
     const float *HWY_RESTRICT wet_samples, std::size_t frames, GainLine dry, GainLine wet)
 {
@@ -117,6 +127,7 @@ namespace {
 
 HWY_EXPORT (peak_bits);
 HWY_EXPORT (split_stereo);
+HWY_EXPORT (add);
 HWY_EXPORT (join_mono);
 HWY_EXPORT (join_stereo);
 
@@ -187,6 +198,12 @@ void put_stereo (float *io, std::span<const float> left_dry, std::span<const flo
   HWY_DYNAMIC_DISPATCH (join_stereo)
   (io, left_dry.data (), left_wet.data (), right_dry.data (), right_wet.data (), left_dry.size (),
       dry, wet);
+}
+
+void add_samples (std::span<const float> samples, std::span<float> sum) noexcept
+{
+  assert (samples.size () == sum.size ());
+  HWY_DYNAMIC_DISPATCH (add) (samples.data (), sum.data (), sum.size ());
 }
 
 } // namespace mt::dsp

@@ -50,4 +50,7 @@ void put_stereo (float *io, std::span<const float> left_dry, std::span<const flo
     std::span<const float> right_dry, std::span<const float> right_wet, GainLine dry,
     GainLine wet) noexcept;
 
+/// sum += samples; as long as each other.
+void add_samples (std::span<const float> samples, std::span<float> sum) noexcept;
+
 } // namespace mt::dsp

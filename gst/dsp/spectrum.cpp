@@ -15,6 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Two vectors a group, and never more than half a tile in one.
 using Tag = hn::CappedTag<float, kTileBins / 2>;
+using Vec = hn::Vec<Tag>;
 constexpr std::size_t kSlotFloats = 2 * kTileBins;
 
 void store_tiled (const float *HWY_RESTRICT spectrum, float gain, float *HWY_RESTRICT slot,
@@ -24,7 +25,7 @@ void store_tiled (const float *HWY_RESTRICT spectrum, float gain, float *HWY_RES
   const auto g = hn::Set (d, gain);
   for (std::size_t t = 0; t < tiles; ++t) {
     for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-      hn::Vec<Tag> re, im;
+      Vec re, im;
       hn::LoadInterleaved2 (d, spectrum + 2 * i, re, im);
       hn::Store (hn::Mul (re, g), d, slot + i);
       hn::Store (hn::Mul (im, g), d, slot + kTileBins + i);
@@ -36,8 +37,8 @@ void store_tiled (const float *HWY_RESTRICT spectrum, float gain, float *HWY_RES
 
 /// One tile. Every product has its own sum, so that no multiply-add waits for the one before it:
 /// eight chains hide a latency of four cycles at two a cycle.
-void accumulate_tile (const float *HWY_RESTRICT ir, const float *HWY_RESTRICT history,
-    const SlotRun *HWY_RESTRICT runs, std::size_t run_count, const float *start, float *out)
+void accumulate_tile (
+    std::span<const Product> products, std::size_t tile, const float *start, float *out)
 {
   const Tag d;
   const std::size_t lanes = hn::Lanes (d);
@@ -48,23 +49,27 @@ void accumulate_tile (const float *HWY_RESTRICT ir, const float *HWY_RESTRICT hi
       hn::LoadInterleaved2 (d, start + 2 * i, rr0, ri0);
       hn::LoadInterleaved2 (d, start + 2 * (i + lanes), rr1, ri1);
     }
-    for (std::size_t r = 0; r < run_count; ++r) {
-      const float *h = ir + runs[r].ir_slot * kSlotFloats + i;
-      const float *x = history + runs[r].history_slot * kSlotFloats + i;
-      for (const float *end = h + runs[r].count * kSlotFloats; h != end;
-           h += kSlotFloats, x += kSlotFloats) {
-        const auto hr0 = hn::Load (d, h), hr1 = hn::Load (d, h + lanes);
-        const auto hi0 = hn::Load (d, h + kTileBins), hi1 = hn::Load (d, h + kTileBins + lanes);
-        const auto xr0 = hn::Load (d, x), xr1 = hn::Load (d, x + lanes);
-        const auto xi0 = hn::Load (d, x + kTileBins), xi1 = hn::Load (d, x + kTileBins + lanes);
-        rr0 = hn::MulAdd (hr0, xr0, rr0);
-        rr1 = hn::MulAdd (hr1, xr1, rr1);
-        ii0 = hn::MulAdd (hi0, xi0, ii0);
-        ii1 = hn::MulAdd (hi1, xi1, ii1);
-        ri0 = hn::MulAdd (hr0, xi0, ri0);
-        ri1 = hn::MulAdd (hr1, xi1, ri1);
-        ir0 = hn::MulAdd (hi0, xr0, ir0);
-        ir1 = hn::MulAdd (hi1, xr1, ir1);
+    for (const Product &product : products) {
+      const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
+      const float *HWY_RESTRICT history = product.history->tile (tile) + i;
+      for (const SlotRun &run : product.runs) {
+        const float *h = ir + run.ir_slot * kSlotFloats;
+        const float *x = history + run.history_slot * kSlotFloats;
+        for (const float *end = h + run.count * kSlotFloats; h != end;
+             h += kSlotFloats, x += kSlotFloats) {
+          const auto hr0 = hn::Load (d, h), hr1 = hn::Load (d, h + lanes);
+          const auto hi0 = hn::Load (d, h + kTileBins), hi1 = hn::Load (d, h + kTileBins + lanes);
+          const auto xr0 = hn::Load (d, x), xr1 = hn::Load (d, x + lanes);
+          const auto xi0 = hn::Load (d, x + kTileBins), xi1 = hn::Load (d, x + kTileBins + lanes);
+          rr0 = hn::MulAdd (hr0, xr0, rr0);
+          rr1 = hn::MulAdd (hr1, xr1, rr1);
+          ii0 = hn::MulAdd (hi0, xi0, ii0);
+          ii1 = hn::MulAdd (hi1, xi1, ii1);
+          ri0 = hn::MulAdd (hr0, xi0, ri0);
+          ri1 = hn::MulAdd (hr1, xi1, ri1);
+          ir0 = hn::MulAdd (hi0, xr0, ir0);
+          ir1 = hn::MulAdd (hi1, xr1, ir1);
+        }
       }
     }
     hn::StoreInterleaved2 (hn::Sub (rr0, ii0), hn::Add (ri0, ir0), d, out + 2 * i);
@@ -72,13 +77,62 @@ void accumulate_tile (const float *HWY_RESTRICT ir, const float *HWY_RESTRICT hi
   }
 }
 
-void accumulate (const TiledSpectra &ir, const TiledSpectra &history, std::span<const SlotRun> runs,
-    const float *start, float *out)
+void accumulate (std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  for (std::size_t t = 0; t < ir.tiles (); ++t) {
-    accumulate_tile (ir.tile (t), history.tile (t), runs.data (), runs.size (),
-        start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
+  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
+    accumulate_tile (products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
   }
+}
+
+/// One tile of four sums. The loads of the response hit the first-level cache in three of four
+/// sums, and half as many loads as multiply-adds keep both busy.
+void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
+    const std::array<std::complex<float> *, kBlocksAtOnce> &sums)
+{
+  static_assert (kBlocksAtOnce == 4);
+  const Tag d;
+  for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+    auto re0 = hn::Zero (d), re1 = re0, re2 = re0, re3 = re0;
+    auto im0 = re0, im1 = re0, im2 = re0, im3 = re0;
+    for (const Product &product : products) {
+      const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
+      const float *HWY_RESTRICT history = product.history->tile (tile) + i;
+      for (const SlotRun &run : product.runs) {
+        const float *h = ir + run.ir_slot * kSlotFloats;
+        const float *x = history + run.history_slot * kSlotFloats;
+        for (const float *end = h + run.count * kSlotFloats; h != end;
+             h += kSlotFloats, x += kSlotFloats) {
+          const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
+          const auto add = [&] (const float *at, Vec &re, Vec &im) HWY_ATTR {
+            const auto hr = hn::Load (d, at), hi = hn::Load (d, at + kTileBins);
+            re = hn::MulAdd (hr, xr, re);
+            im = hn::MulAdd (hr, xi, im);
+            re = hn::NegMulAdd (hi, xi, re);
+            im = hn::MulAdd (hi, xr, im);
+          };
+          add (h, re0, im0);
+          add (h + kSlotFloats, re1, im1);
+          add (h + 2 * kSlotFloats, re2, im2);
+          add (h + 3 * kSlotFloats, re3, im3);
+        }
+      }
+    }
+    const std::size_t at = tile * kSlotFloats + 2 * i;
+    const auto put = [&] (std::size_t row, Vec re, Vec im) HWY_ATTR {
+      hn::StoreInterleaved2 (re, im, d, reinterpret_cast<float *> (sums[row]) + at);
+    };
+    put (0, re0, im0);
+    put (1, re1, im1);
+    put (2, re2, im2);
+    put (3, re3, im3);
+  }
+}
+
+void accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    const std::array<std::complex<float> *, kBlocksAtOnce> &sums)
+{
+  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step)
+    accumulate_tile_ahead (products, t, sums);
 }
 
 } // namespace
@@ -93,6 +147,7 @@ namespace mt::dsp {
 namespace {
 HWY_EXPORT (store_tiled);
 HWY_EXPORT (accumulate);
+HWY_EXPORT (accumulate_ahead);
 } // namespace
 
 void TiledSpectra::store (
@@ -104,15 +159,20 @@ void TiledSpectra::store (
       tiles_, slots_ * 2 * kTileBins);
 }
 
-void multiply_accumulate (const TiledSpectra &ir, const TiledSpectra &history,
-    std::span<const SlotRun> runs, std::span<const std::complex<float>> start,
-    std::span<std::complex<float>> out) noexcept
+void multiply_accumulate (std::span<const Product> products, TileRange tiles,
+    std::span<const std::complex<float>> start, std::span<std::complex<float>> out) noexcept
 {
-  assert (ir.tiles () == history.tiles () && out.size () == ir.padded_bins ());
+  assert (tiles.end * kTileBins <= out.size ());
   assert (start.empty () || start.size () == out.size ());
   HWY_DYNAMIC_DISPATCH (accumulate)
-  (ir, history, runs, start.empty () ? nullptr : reinterpret_cast<const float *> (start.data ()),
+  (products, tiles, start.empty () ? nullptr : reinterpret_cast<const float *> (start.data ()),
       reinterpret_cast<float *> (out.data ()));
+}
+
+void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    const std::array<std::complex<float> *, kBlocksAtOnce> &sums) noexcept
+{
+  HWY_DYNAMIC_DISPATCH (accumulate_ahead) (products, tiles, sums);
 }
 
 } // namespace mt::dsp

@@ -2,6 +2,7 @@
 // Many spectra in tiles, and the multiply-accumulate of the frequency-domain delay line over them.
 #pragma once
 
+#include <array>
 #include <complex>
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,12 @@ namespace mt::dsp {
 /// Bins that stand together. All slots of a tile are read in a row while its sums stay in
 /// registers.
 inline constexpr std::size_t kTileBins = 32;
+
+/// Blocks whose sums multiply_accumulate_ahead() makes in one pass.
+inline constexpr std::size_t kBlocksAtOnce = 4;
+
+/// With fewer partitions the zeros that such a pass reads outweigh what it saves.
+inline constexpr std::size_t kLeastPartitionsInGroups = 6;
 
 /// `slots` spectra of `bins` values, laid out as [tile of kTileBins][slot][real parts | imaginary
 /// parts], 64-byte aligned, padded with zeros to whole tiles. All zero when made.
@@ -51,10 +58,33 @@ struct SlotRun {
   std::uint32_t count;
 };
 
-/// out = start + sum over all runs of ir x history, bin by bin. An empty `start` means zero; else
-/// it is as long as `out`, padded_bins(), and may be the same memory. Both 64-byte aligned.
-void multiply_accumulate (const TiledSpectra &ir, const TiledSpectra &history,
-    std::span<const SlotRun> runs, std::span<const std::complex<float>> start,
-    std::span<std::complex<float>> out) noexcept;
+/// What one path adds: the runs of a response with a history.
+struct Product {
+  const TiledSpectra *ir;
+  const TiledSpectra *history;
+  std::span<const SlotRun> runs;
+};
+
+/// Tiles first, first + step, … below end.
+struct TileRange {
+  std::size_t first;
+  std::size_t end;
+  std::size_t step {1};
+};
+
+/// out = start + sum over all products and runs of ir x history, bin by bin, in the tiles of the
+/// range. An empty `start` means zero; else it is as long as `out`, padded_bins(), and may be the
+/// same memory. All 64-byte aligned.
+void multiply_accumulate (std::span<const Product> products, TileRange tiles,
+    std::span<const std::complex<float>> start, std::span<std::complex<float>> out) noexcept;
+
+/// The sums of kBlocksAtOnce blocks in one pass over response and history: sum r takes the response
+/// r slots later, so its runs are as long as those of sum 0, and ir slots up to the last of a run
+/// plus kBlocksAtOnce - 1 must be there. sums[r] are as `out` above.
+///
+/// Source  F. Wefers, Partitioned Convolution Algorithms for Real-Time Auralization, RWTH Aachen,
+///         2015 (block-wise frequency-domain delay lines).
+void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    const std::array<std::complex<float> *, kBlocksAtOnce> &sums) noexcept;
 
 } // namespace mt::dsp

@@ -163,7 +163,7 @@ void ReverbStream::describe (GstStructure *stats) const
     field ("tail-frames", convolver_->tail_frames ());
     field ("forward-transforms", work.forward_transforms);
     field ("inverse-transforms", work.inverse_transforms);
-    field ("multiply-passes", work.passes);
+    field ("multiply-passes", work.sums);
     field ("not-finite-samples", work.not_finite);
   }
   const std::uint64_t frames = frames_done_.load (std::memory_order_relaxed);

@@ -2,6 +2,7 @@
 // What transform_length() chooses against every other length it could have chosen, and against the
 // next power of two. Prints the table of docs/decisions/0003-fft-length.md; takes some minutes.
 #include "dsp/fft.hpp"
+#include "dsp/partition.hpp"
 #include "dsp/spectrum.hpp"
 
 #include <algorithm>
@@ -68,7 +69,8 @@ double product_ns ()
   AlignedVector<std::complex<float>> sum (kBins);
   const SlotRun all {0, 0, kSlots};
   const double ns = shortest_ns (calls_for (kBins * kSlots), [&] {
-    multiply_accumulate (ir, history, {&all, 1}, {}, sum);
+    const Product product {&ir, &history, {&all, 1}};
+    multiply_accumulate ({&product, 1}, {0, ir.tiles ()}, {}, sum);
   });
   return ns / (kBins * kSlots);
 }

@@ -65,7 +65,7 @@ START_TEST (test_aligned_calls_do_no_work_twice)
         const auto work = convolver.work ();
         ck_assert_uint_eq (work.blocks, blocks);
         ck_assert_uint_eq (work.forward_transforms, blocks);
-        ck_assert_uint_eq (work.passes, blocks);
+        ck_assert_uint_eq (work.sums, blocks);
         ck_assert_uint_eq (work.inverse_transforms, blocks);
       }
       ck_close (y, direct (x, ir, kChannels, block - kChunk).wet, kMinus120Db);
@@ -84,7 +84,7 @@ START_TEST (test_partial_blocks_sum_the_past_once)
     ck_assert_uint_eq (work.blocks, 50);
     ck_assert_uint_eq (work.forward_transforms, 200);
     ck_assert_uint_eq (work.inverse_transforms, 200);
-    ck_assert_uint_eq (work.passes, 49); // the first block has no past
+    ck_assert_uint_eq (work.sums, 99); // 49 pasts (the first block has none), 50 whole ones
 
     // 20 frames late: the second call needs 12 frames of its block and gets all 32 that are there,
     // which is enough for the third.
@@ -93,7 +93,7 @@ START_TEST (test_partial_blocks_sum_the_past_once)
     run (late, y, Sizes {16});
     ck_assert_uint_eq (late.work ().forward_transforms, 100);
     ck_assert_uint_eq (late.work ().inverse_transforms, 100);
-    ck_assert_uint_eq (late.work ().passes, 49);
+    ck_assert_uint_eq (late.work ().sums, 99);
   }
 END_TEST
 

@@ -3,7 +3,6 @@
 #include "dsp/fft.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdlib>
 #include <numbers>
@@ -128,26 +127,48 @@ START_TEST (test_measured_plan_gives_the_same_values)
   }
 END_TEST
 
-START_TEST (test_transform_length)
+START_TEST (test_window_in_a_ring)
   {
-    for (const std::size_t partitions : {1, 10, 100, 10000}) {
-      for (std::size_t block = 16; block <= 65536; block += block < 5000 ? 1 : 97) {
-        const std::size_t length = transform_length (block, partitions);
-        ck_assert_uint_ge (length, block);
-        ck_assert_uint_le (length, std::bit_ceil (block));
-        ck_assert_uint_eq (length % 16, 0);
-        std::size_t rest = length;
-        for (const std::size_t prime : {2, 3, 5}) {
-          while (rest % prime == 0)
-            rest /= prime;
+    // Wherever the ring ends, and with zeros where there is nothing: as of a plain window. Ring
+    // sizes and block that are no multiple of a vector.
+    constexpr std::size_t kLength = 96, kRing = 250;
+    mt::test::on_every_target ([&] (const char *target) {
+      OddTransform transform {kLength, kLength, Planning::estimate};
+      const auto ring = noise (kRing, 1);
+      for (const std::size_t frames : {96, 100, 147, 191, 192}) {
+        for (std::size_t end = 1; end <= kRing; ++end) {
+          AlignedVector<float> plain (2 * kLength);
+          for (std::size_t i = 0; i < frames; ++i)
+            plain[2 * kLength - 1 - i] = ring[(end + kRing - 1 - i) % kRing];
+          transform.forward (plain);
+          const AlignedVector<std::complex<float>> want (
+              transform.spectrum ().begin (), transform.spectrum ().end ());
+          transform.forward (RingWindow {ring, end, frames});
+          const bool same = std::equal (want.begin (), want.end (), transform.spectrum ().begin (),
+              [] (auto p, auto q) { return std::abs (p - q) < 2e-5f; });
+          ck_assert_msg (same, "%s: %zu frames before %zu", target, frames, end);
         }
-        ck_assert_uint_eq (rest, 1);
       }
-    }
-    ck_assert_uint_eq (transform_length (512, 10), 512);
-    ck_assert_uint_eq (transform_length (480, 10), 512);
-    ck_assert_uint_eq (transform_length (480, 200), 480);
-    ck_assert_uint_eq (transform_length (4800, 20), 4800);
+    });
+  }
+END_TEST
+
+START_TEST (test_inverse_adds)
+  {
+    constexpr std::size_t kLength = 96;
+    mt::test::on_every_target ([&] (const char *) {
+      OddTransform transform {kLength, kLength, Planning::estimate};
+      const auto window = noise (2 * kLength, 1), addend = noise (kLength, 2);
+      for (const std::size_t count : {16, 17, 95, 96}) {
+        AlignedVector<float> plain (count), sum (count);
+        transform.forward (window);
+        transform.inverse (plain);
+        transform.forward (window);
+        transform.inverse (sum, std::span<const float> {addend}.first (count));
+        for (std::size_t i = 0; i < count; ++i)
+          ck_assert_float_eq (sum[i], plain[i] + addend[i]);
+      }
+    });
   }
 END_TEST
 
@@ -179,7 +200,8 @@ int main ()
       test_case, test_inverse_gives_the_end_of_the_window, 0, std::size (kLengths));
   tcase_add_test (test_case, test_product_is_skew_circular_convolution);
   tcase_add_test (test_case, test_measured_plan_gives_the_same_values);
-  tcase_add_test (test_case, test_transform_length);
+  tcase_add_test (test_case, test_window_in_a_ring);
+  tcase_add_test (test_case, test_inverse_adds);
   tcase_add_test (test_case, test_bad_lengths_are_refused);
   suite_add_tcase (suite, test_case);
   return mt::test::run_all (suite);

@@ -3,6 +3,7 @@
 #include "dsp/spectrum.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -84,7 +85,9 @@ START_TEST (test_multiply_accumulate)
         for (const bool with_start : {false, true}) {
           const Spectrum start = noise (bins, padded, random);
           Spectrum out (padded, {9.0f, 9.0f});
-          multiply_accumulate (ir.tiled, history.tiled, {runs.data (), used},
+          const Product product {&ir.tiled, &history.tiled, {runs.data (), used}};
+          const TileRange tiles {0, ir.tiled.tiles ()};
+          multiply_accumulate ({&product, 1}, tiles,
               with_start ? std::span {start} : std::span<const std::complex<float>> {}, out);
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want {with_start ? start[b] : std::complex<float> {}};
@@ -99,8 +102,75 @@ START_TEST (test_multiply_accumulate)
           }
           if (with_start) {
             Spectrum in_place = start;
-            multiply_accumulate (ir.tiled, history.tiled, {runs.data (), used}, in_place, in_place);
+            multiply_accumulate ({&product, 1}, tiles, in_place, in_place);
             ck_assert (in_place == out);
+          }
+        }
+      }
+    });
+  }
+END_TEST
+
+START_TEST (test_tile_ranges)
+  {
+    // Only the tiles of the range are written.
+    std::mt19937 random {3};
+    const Filled ir {320, 3, 1.0f, random}, history {320, 3, 1.0f, random};
+    const SlotRun run {0, 0, 3};
+    const Product product {&ir.tiled, &history.tiled, {&run, 1}};
+    Spectrum all (320);
+    multiply_accumulate ({&product, 1}, {0, 10}, {}, all);
+    for (const TileRange tiles : {TileRange {2, 5}, TileRange {1, 10, 4}, TileRange {3, 3},
+             TileRange {9, 10, 4}, TileRange {11, 10, 4}}) {
+      Spectrum out (320, {9.0f, 9.0f});
+      multiply_accumulate ({&product, 1}, tiles, {}, out);
+      for (std::size_t b = 0; b < 320; ++b) {
+        const std::size_t t = b / kTileBins;
+        const bool in = t >= tiles.first && t < tiles.end && (t - tiles.first) % tiles.step == 0;
+        ck_assert (out[b] == (in ? all[b] : std::complex<float> {9.0f, 9.0f}));
+      }
+    }
+  }
+END_TEST
+
+START_TEST (test_four_blocks_ahead)
+  {
+    std::mt19937 random {4};
+    const std::size_t bins = kBins[_i];
+    const SlotRun first_runs[] = {{0, 5, 3}, {4, 0, 2}}, second_runs[] = {{2, 1, 4}};
+    mt::test::on_every_target ([&] (const char *target) {
+      // A run's last slot and kBlocksAtOnce - 1 more are there.
+      const Filled ir {bins, 9, 1.0f, random}, history {bins, 8, 1.0f, random};
+      const Filled ir2 {bins, 9, 1.0f, random}, history2 {bins, 8, 1.0f, random};
+      const Product products[] = {
+          {&ir.tiled, &history.tiled, first_runs}, {&ir2.tiled, &history2.tiled, second_runs}};
+      for (const std::size_t used : {0, 1, 2}) {
+        const std::size_t padded = ir.tiled.padded_bins ();
+        std::array<Spectrum, kBlocksAtOnce> sums;
+        std::array<std::complex<float> *, kBlocksAtOnce> where {};
+        for (std::size_t r = 0; r < kBlocksAtOnce; ++r) {
+          sums[r].assign (padded, {9.0f, 9.0f});
+          where[r] = sums[r].data ();
+        }
+        const TileRange tiles {0, ir.tiled.tiles (), 2};
+        multiply_accumulate_ahead ({products, used}, tiles, where);
+        for (std::size_t r = 0; r < kBlocksAtOnce; ++r) {
+          for (std::size_t b = 0; b < padded; ++b) {
+            std::complex<double> want;
+            const auto add = [&] (std::span<const SlotRun> runs, const Filled &h, const Filled &x) {
+              for (const SlotRun &run : runs)
+                for (std::size_t i = 0; i < run.count; ++i)
+                  want += std::complex<double> {h.plain[run.ir_slot + i + r][b]} *
+                      std::complex<double> {x.plain[run.history_slot + i][b]};
+            };
+            if (used > 0)
+              add (first_runs, ir, history);
+            if (used > 1)
+              add (second_runs, ir2, history2);
+            if (b / kTileBins % 2 == 1)
+              want = {9.0, 9.0};
+            ck_assert_msg (std::abs (std::complex<double> {sums[r][b]} - want) < 3e-6,
+                "%s, %zu products, sum %zu, bin %zu", target, used, r, b);
           }
         }
       }
@@ -114,6 +184,8 @@ int main ()
   TCase *test_case = tcase_create ("spectrum");
   tcase_add_loop_test (test_case, test_layout, 0, std::size (kBins));
   tcase_add_loop_test (test_case, test_multiply_accumulate, 0, std::size (kBins));
+  tcase_add_test (test_case, test_tile_ranges);
+  tcase_add_loop_test (test_case, test_four_blocks_ahead, 0, std::size (kBins));
   suite_add_tcase (suite, test_case);
   return mt::test::run_all (suite);
 }

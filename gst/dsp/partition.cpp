@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The cost model of the convolver and the search for the cheapest partition.
+#include "dsp/partition.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "dsp/spectrum.hpp"
+
+namespace mt::dsp {
+namespace {
+
+constexpr std::size_t kMinBlock = 16;
+constexpr std::size_t kMaxBlock = 65536;
+constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
+
+/// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples. Measured in the
+/// engine: docs/decisions/0006-partitions.md.
+constexpr std::array kTransformNs {
+    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.2, 1.5, 1.9, 2.1, 2.3, 2.5};
+/// Other lengths between 288 and 4095 take that much more a bin than powers of two.
+constexpr double kOddFactor = 1.35;
+constexpr double kTransformFixedNs = 25.0;
+
+constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
+
+constexpr double kAheadNs = 0.055; // a product and bin of the passes over four blocks
+constexpr double kSingleNs = 0.11; // the same of a pass over one block
+constexpr double kSumsFixedNs = 40.0;
+constexpr double kFrameNs = 0.5; // in and out of one channel, whatever the partition
+
+bool is_quick (std::size_t length) noexcept
+{
+  const std::size_t odd = length >> std::countr_zero (length);
+  return odd == 1 || length < 288 || length >= 3840 || (length <= 1280 && odd <= 5);
+}
+
+double transform_ns (std::size_t length) noexcept
+{
+  const double exponent = std::log2 (static_cast<double> (length)) - 4.0;
+  const auto low = static_cast<std::size_t> (
+      std::clamp (exponent, 0.0, static_cast<double> (kTransformNs.size () - 2)));
+  const double part = exponent - static_cast<double> (low);
+  const double bin_ns = kTransformNs[low] + part * (kTransformNs[low + 1] - kTransformNs[low]);
+  return kTransformFixedNs +
+      static_cast<double> (length) * bin_ns * (is_quick (length) ? 1.0 : kOddFactor);
+}
+
+bool is_in_groups (std::size_t partitions) noexcept
+{
+  return partitions >= kLeastPartitionsInGroups;
+}
+
+double sums_ns (std::size_t length, std::size_t partitions) noexcept
+{
+  const auto bins = static_cast<double> ((length + kTileBins - 1) / kTileBins * kTileBins);
+  const auto count = static_cast<double> (partitions);
+  // Four blocks together add 0, 1, 2 and 3 newest partitions.
+  const double bin_ns =
+      is_in_groups (partitions) ? count * kAheadNs + 1.5 * kSingleNs : count * kSingleNs;
+  return kSumsFixedNs + bins * bin_ns;
+}
+
+/// Blocks and their FFT lengths that a stage may have, with what depends on nothing else.
+struct Block {
+  std::size_t frames;
+  std::size_t length;
+};
+
+/// Of the multiples of the head, the one with the cheapest transforms in each half octave.
+std::vector<Block> tail_blocks (std::size_t head, std::size_t most)
+{
+  std::vector<Block> blocks;
+  const auto cost = [] (const Block &block) {
+    // The bins that are there for the transform only cost in the sums of some ten partitions too.
+    return (2.0 * transform_ns (block.length) + sums_ns (block.length, kUsualPartitions)) /
+        static_cast<double> (block.frames);
+  };
+  for (std::size_t octave = 2; octave * head <= most; octave *= 2) {
+    const std::size_t step = std::max<std::size_t> (1, octave / 16);
+    for (const std::size_t half : {2, 3}) {
+      Block best {0, 0};
+      for (std::size_t k = octave * half / 2; k < octave * (half + 1) / 2; k += step) {
+        const Block block {k * head, transform_length (k * head, kUsualPartitions)};
+        if (block.frames <= most && (best.frames == 0 || cost (block) < cost (best)))
+          best = block;
+      }
+      if (best.frames > 0)
+        blocks.push_back (best);
+    }
+  }
+  return blocks;
+}
+
+std::size_t ceil_div (std::size_t a, std::size_t b) noexcept
+{
+  return (a + b - 1) / b;
+}
+
+/// Hands on every partition with its cost.
+template <class Take>
+class Offers {
+public:
+  Offers (const PartitionRequest &request, Take take) : request_ {request}, take_ {take} {}
+
+  /// A partition with these blocks, each tail as early as it may be.
+  void offer (std::size_t head, std::span<const Block> tails)
+  {
+    offer (head, tails, 0);
+    // Or later, so that the last stage has no partition that is mostly empty.
+    if (!tails.empty () && !last_.empty ()) {
+      const StageShape &last = last_.back ();
+      const std::size_t over = (request_.ir_frames - last.offset_frames) % last.block_frames;
+      if (over > 0)
+        offer (head, tails, ceil_div (over, head) * head);
+    }
+  }
+
+private:
+  void offer (std::size_t head, std::span<const Block> tails, std::size_t later)
+  {
+    last_.clear ();
+    std::size_t offset = 0;
+    std::size_t block = head, length = 0;
+    for (std::size_t i = 0; i <= tails.size (); ++i) {
+      std::size_t end = request_.ir_frames;
+      if (i < tails.size ()) {
+        const std::size_t next = tails[i].frames;
+        end = (request_.schedule == Schedule::spread ? 2 * next - head : next) +
+            (i + 1 == tails.size () ? later : 0);
+        if (end >= request_.ir_frames || end <= offset)
+          return last_.clear ();
+      }
+      const std::size_t partitions = ceil_div (end - offset, block);
+      if (i == 0)
+        length = transform_length (block, partitions);
+      last_.push_back ({block, partitions, offset, length});
+      offset += partitions * block;
+      if (i < tails.size ()) {
+        if (offset >= request_.ir_frames)
+          return last_.clear ();
+        block = tails[i].frames;
+        length = tails[i].length;
+      }
+    }
+    take_ (last_, predicted_ns (last_, request_));
+  }
+
+  const PartitionRequest &request_;
+  Partition last_; // that was offered; empty when it was none
+  Take take_;
+};
+
+/// Calls take (partition, predicted ns) with all that are worth a look.
+template <class Take>
+void search (const PartitionRequest &request, Take take)
+{
+  // A batch: N chunks of which all but one are covered by the latency.
+  const std::size_t chunks = request.latency_frames / request.chunk_frames + 1;
+  const std::size_t whole = chunks * request.chunk_frames;
+  Offers offers {request, take};
+  for (std::size_t parts = 1; parts <= std::max (kMaxHeads, chunks); ++parts) {
+    if (whole % parts != 0)
+      continue;
+    const std::size_t head = std::max (whole / parts, kMinBlock);
+    offers.offer (head, {});
+    const auto blocks = tail_blocks (head, std::min (kMaxBlock, request.ir_frames));
+    for (std::size_t first = 0; first < blocks.size (); ++first) {
+      offers.offer (head, std::span {&blocks[first], 1});
+      for (std::size_t second = first + 1; second < blocks.size (); ++second)
+        if (blocks[second].frames >= 2 * blocks[first].frames)
+          offers.offer (head, std::array {blocks[first], blocks[second]});
+    }
+    if (whole / (parts + 1) < kMinBlock)
+      break;
+  }
+}
+
+} // namespace
+
+bool may_spread (const StageShape &stage, std::size_t head_frames) noexcept
+{
+  return stage.offset_frames + head_frames >= 2 * stage.block_frames;
+}
+
+StageCosts stage_costs (const StageShape &stage) noexcept
+{
+  return {
+      transform_ns (stage.transform_length), sums_ns (stage.transform_length, stage.partitions)};
+}
+
+double predicted_ns (const Partition &partition, const PartitionRequest &request) noexcept
+{
+  const auto channels = static_cast<double> (request.inputs + request.outputs);
+  double sum = kFrameNs * channels / 2.0;
+  for (const StageShape &stage : partition) {
+    const StageCosts costs = stage_costs (stage);
+    sum += (channels * costs.transform_ns + static_cast<double> (request.paths) * costs.sums_ns) /
+        static_cast<double> (stage.block_frames);
+  }
+  return sum;
+}
+
+std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept
+{
+  const auto cost = [partitions] (std::size_t length) {
+    return 2.0 * transform_ns (length) + sums_ns (length, partitions);
+  };
+  std::size_t best = std::max (kMinBlock, std::bit_ceil (block_frames));
+  for (std::size_t fives = 1; 16 * fives < best; fives *= 5) {
+    for (std::size_t odd = fives; 16 * odd < best; odd *= 3) {
+      std::size_t length = 16 * odd;
+      while (length < block_frames)
+        length *= 2;
+      if (cost (length) < cost (best))
+        best = length;
+    }
+  }
+  return best;
+}
+
+Partition choose_partition (const PartitionRequest &request)
+{
+  Partition best;
+  double best_ns = std::numeric_limits<double>::infinity ();
+  search (request, [&] (const Partition &partition, double ns) {
+    if (ns < best_ns) {
+      best_ns = ns;
+      best = partition;
+    }
+  });
+  return best;
+}
+
+std::vector<Partition> partitions_near (const PartitionRequest &request, double factor)
+{
+  const double most_ns = factor * predicted_ns (choose_partition (request), request);
+  std::vector<std::pair<double, Partition>> near;
+  search (request, [&] (const Partition &partition, double ns) {
+    if (ns <= most_ns)
+      near.emplace_back (ns, partition);
+  });
+  std::stable_sort (
+      near.begin (), near.end (), [] (const auto &a, const auto &b) { return a.first < b.first; });
+  std::vector<Partition> partitions;
+  for (auto &each : near)
+    partitions.push_back (std::move (each.second));
+  return partitions;
+}
+
+} // namespace mt::dsp

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Uniformly partitioned overlap-save with a frequency-domain delay line, four blocks at a time.
+#include "dsp/stage.hpp"
+
+#include <algorithm>
+
+namespace mt::dsp {
+namespace {
+
+std::size_t tiles_of (std::size_t bins)
+{
+  return (bins + kTileBins - 1) / kTileBins;
+}
+
+} // namespace
+
+Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
+    std::size_t channels, Planning planning, WorkCounts &counts)
+    : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)}, in_groups_ {shape.partitions >=
+                                                                      kLeastPartitionsInGroups},
+      transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts}
+{
+  const std::size_t partitions = shape_.partitions, bins = tiles_ * kTileBins;
+  responses_.reserve (ir.channels);
+  for (std::size_t c = 0; c < ir.channels; ++c) {
+    const bool used = std::any_of (
+        routing.begin (), routing.end (), [c] (const Path &path) { return path.ir == c; });
+    responses_.push_back (used ? make_response (ir, c) : Response {{0, 0}, {}, {}, true});
+  }
+
+  const auto note = [] (std::vector<std::size_t> &used, std::size_t channel) {
+    const auto at = std::lower_bound (used.begin (), used.end (), channel);
+    if (at == used.end () || *at != channel)
+      used.insert (at, channel);
+  };
+  outputs_.resize (channels);
+  for (const Path &path : routing) {
+    note (used_inputs_, path.input);
+    note (used_outputs_, path.output);
+    outputs_[path.output].paths.push_back ({path, std::vector<SlotRun> (partitions + 1), {}});
+  }
+  inputs_.reserve (channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const bool used = std::binary_search (used_inputs_.begin (), used_inputs_.end (), c);
+    inputs_.push_back (
+        {{used ? bins : 0, partitions}, std::vector<std::uint8_t> (partitions), 0, 0});
+  }
+  for (const std::size_t o : used_outputs_) {
+    Output &output = outputs_[o];
+    for (const PathState &state : output.paths) {
+      const Product product {
+          &responses_[state.path.ir].spectra, &inputs_[state.path.input].history, {}};
+      output.all.push_back (product);
+      for (std::size_t n = 1; n < kBlocksAtOnce; ++n)
+        output.nearest[n].push_back (product);
+    }
+    if (in_groups_)
+      for (auto &sum : output.ahead)
+        sum.resize (bins);
+    output.older.resize (bins);
+  }
+  forget ();
+}
+
+Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
+{
+  const std::size_t partitions = shape_.partitions, block = shape_.block_frames;
+  Response response {{tiles_ * kTileBins, partitions + kBlocksAtOnce - 1},
+      std::vector<std::uint8_t> (partitions), std::vector<std::uint8_t> (partitions), true};
+  AlignedVector<float> taps (2 * shape_.transform_length);
+  // Forward and inverse together give M times the signal.
+  const float gain = 1.0f / static_cast<float> (shape_.transform_length);
+  for (std::size_t p = 0; p < partitions; ++p) {
+    const std::size_t first = shape_.offset_frames + p * block;
+    const std::size_t end = std::min (first + block, ir.frames ());
+    bool audible = false;
+    for (std::size_t i = 0; i < block; ++i) {
+      taps[i] = first + i < end ? ir.samples[(first + i) * ir.channels + channel] : 0.0f;
+      audible = audible || taps[i] != 0.0f;
+    }
+    response.audible[p] = audible;
+    response.dense = response.dense && audible;
+    if (audible) {
+      transform_.forward (taps);
+      response.spectra.store (p, transform_.spectrum (), gain);
+    }
+  }
+  for (std::size_t p = 0; p < partitions; ++p) {
+    const std::size_t end = std::min (p + kBlocksAtOnce, partitions);
+    for (std::size_t i = p; i < end; ++i)
+      response.audible_ahead[p] |= response.audible[i];
+  }
+  return response;
+}
+
+void Stage::advance (std::size_t ring_end) noexcept
+{
+  ring_end_ = ring_end;
+  ++block_;
+  newest_ = newest_ == 0 ? shape_.partitions - 1 : newest_ - 1;
+  for (const std::size_t c : used_inputs_)
+    inputs_[c].audible[newest_] = false;
+  for (const std::size_t o : used_outputs_)
+    outputs_[o].older_ready = false;
+}
+
+void Stage::hear (std::size_t input, bool audible) noexcept
+{
+  inputs_[input].audible[newest_] = audible;
+}
+
+void Stage::prepare () noexcept
+{
+  const std::size_t partitions = shape_.partitions;
+  for (const std::size_t c : used_inputs_) {
+    Input &input = inputs_[c];
+    const bool audible = input.audible[newest_];
+    input.audible_streak = audible ? std::min (input.audible_streak + 1, partitions) : 0;
+    input.silent_streak = audible ? 0 : std::min (input.silent_streak + 1, partitions);
+  }
+  for (const std::size_t o : used_outputs_) {
+    Output &output = outputs_[o];
+    output.audible = false;
+    for (std::size_t i = 0; i < output.paths.size (); ++i) {
+      PathState &state = output.paths[i];
+      const Collected found = collect (state.path, 0, partitions, in_groups_, state.runs);
+      output.all[i].runs = {state.runs.data (), found.runs};
+      output.audible = output.audible || found.audible;
+      for (std::size_t n = 1; in_groups_ && n < kBlocksAtOnce; ++n) {
+        const std::size_t runs = collect (state.path, 0, n, false, state.near_runs[n]).runs;
+        output.nearest[n][i].runs = {state.near_runs[n].data (), runs};
+      }
+    }
+    if (output.audible)
+      counts_.sums.add (1);
+  }
+}
+
+/// The products of partitions first to before last that are not zero, the ring's end between runs.
+/// `ahead`: those too that count for one of the next blocks only.
+Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_t last, bool ahead,
+    std::span<SlotRun> runs) const noexcept
+{
+  const Input &input = inputs_[path.input];
+  const Response &response = responses_[path.ir];
+  const std::size_t partitions = shape_.partitions;
+  if (input.silent_streak == partitions || first == last)
+    return {0, false};
+
+  std::size_t count = 0;
+  const auto add = [&] (std::size_t partition, std::size_t slot, std::size_t length) {
+    runs[count++] = {static_cast<std::uint32_t> (partition), static_cast<std::uint32_t> (slot),
+        static_cast<std::uint32_t> (length)};
+  };
+  const std::size_t to_wrap = partitions - newest_; // partitions below are in slots above newest_
+  if (response.dense && input.audible_streak >= last) {
+    if (first < to_wrap)
+      add (first, newest_ + first, std::min (last, to_wrap) - first);
+    if (last > to_wrap)
+      add (std::max (first, to_wrap), std::max (first, to_wrap) - to_wrap,
+          last - std::max (first, to_wrap));
+    return {count, true};
+  }
+
+  const auto &wanted = ahead ? response.audible_ahead : response.audible;
+  bool open = false, audible = false; // open: the last run may grow
+  for (std::size_t p = first; p < last; ++p) {
+    const std::size_t slot = p < to_wrap ? newest_ + p : p - to_wrap;
+    audible = audible || (input.audible[slot] && response.audible[p]);
+    if (!input.audible[slot] || !wanted[p]) {
+      open = false;
+    } else if (open && slot != 0) {
+      ++runs[count - 1].count;
+    } else {
+      add (p, slot, 1);
+      open = true;
+    }
+  }
+  return {count, audible};
+}
+
+void Stage::transform (std::size_t input, std::span<const float> ring) noexcept
+{
+  if (!inputs_[input].audible[newest_])
+    return;
+  transform_.forward (RingWindow {ring, ring_end_, 2 * shape_.block_frames});
+  inputs_[input].history.store (newest_, spectrum ());
+  counts_.forward.add (1);
+}
+
+void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) noexcept
+{
+  Output &output = outputs_[index];
+  if (!in_groups_) {
+    if (output.audible)
+      multiply_accumulate (output.all, {first, end}, {}, spectrum ());
+    return;
+  }
+  const bool any = std::any_of (output.all.begin (), output.all.end (),
+      [] (const Product &product) { return !product.runs.empty (); });
+  for (std::size_t group = 0; group < kBlocksAtOnce; ++group) {
+    const TileRange tiles {first + (group - first) % kBlocksAtOnce, end, kBlocksAtOnce};
+    const std::size_t age = (block_ - group) % kBlocksAtOnce; // of the group's last pass
+    if (age == 0) {
+      output.ahead_silent[group] = !any;
+      if (any) {
+        multiply_accumulate_ahead (output.all, tiles,
+            {spectrum ().data (), output.ahead[0].data (), output.ahead[1].data (),
+                output.ahead[2].data ()});
+      }
+    } else if (output.audible) {
+      const auto &left = output.ahead[age - 1];
+      multiply_accumulate (output.nearest[age], tiles,
+          {left.data (), output.ahead_silent[group] ? 0 : left.size ()}, spectrum ());
+    }
+  }
+}
+
+/// What the blocks before this one give to it.
+void Stage::sum_older (std::size_t index) noexcept
+{
+  Output &output = outputs_[index];
+  output.older_ready = true;
+  output.older_silent = true;
+  const auto sum = [&] (std::vector<Product> &products, std::size_t last, auto &&runs_of,
+                       TileRange tiles, std::span<const std::complex<float>> start) {
+    for (std::size_t i = 0; i < output.paths.size (); ++i) {
+      const std::span<SlotRun> runs = runs_of (output.paths[i]);
+      const Collected found = collect (output.paths[i].path, 1, last, false, runs);
+      products[i].runs = runs.first (found.runs);
+      output.older_silent = output.older_silent && !found.audible;
+    }
+    multiply_accumulate (products, tiles, start, output.older);
+  };
+  const auto all_runs = [] (PathState &state) { return std::span {state.runs}; };
+  if (!in_groups_) {
+    sum (output.all, shape_.partitions, all_runs, {0, tiles_}, {});
+    return;
+  }
+  for (std::size_t group = 0; group < kBlocksAtOnce; ++group) {
+    const TileRange tiles {group, tiles_, kBlocksAtOnce};
+    const std::size_t age = (block_ - group) % kBlocksAtOnce;
+    if (age == 0) {
+      sum (output.all, shape_.partitions, all_runs, tiles, {});
+    } else {
+      const auto &left = output.ahead[age - 1];
+      sum (output.nearest[age], age,
+          [age] (PathState &state) { return std::span<SlotRun> {state.near_runs[age]}; }, tiles,
+          {left.data (), output.ahead_silent[group] ? 0 : left.size ()});
+      output.older_silent = output.older_silent && output.ahead_silent[group];
+    }
+  }
+}
+
+void Stage::accumulate_partial (std::size_t index) noexcept
+{
+  Output &output = outputs_[index];
+  if (!output.older_ready) {
+    sum_older (index);
+    if (!output.older_silent)
+      counts_.sums.add (1);
+  }
+  output.audible = !output.older_silent;
+  for (std::size_t i = 0; i < output.paths.size (); ++i) {
+    PathState &state = output.paths[i];
+    const std::uint32_t slot = static_cast<std::uint32_t> (newest_);
+    const bool sounds =
+        inputs_[state.path.input].audible[newest_] && responses_[state.path.ir].audible[0];
+    state.near_runs[1][0] = {0, slot, 1};
+    output.nearest[1][i].runs = {state.near_runs[1].data (), sounds ? 1u : 0u};
+    output.audible = output.audible || sounds;
+  }
+  if (output.audible) {
+    const std::size_t older = output.older_silent ? 0 : output.older.size ();
+    multiply_accumulate (
+        output.nearest[1], {0, tiles_}, {output.older.data (), older}, spectrum ());
+  }
+}
+
+bool Stage::render (
+    std::size_t output, std::span<float> out, std::span<const float> addend) noexcept
+{
+  if (!outputs_[output].audible)
+    return false;
+  transform_.inverse (out, addend);
+  counts_.inverse.add (1);
+  return true;
+}
+
+void Stage::forget () noexcept
+{
+  // Spectra that are marked as silent are never read.
+  for (Input &input : inputs_) {
+    std::fill (input.audible.begin (), input.audible.end (), std::uint8_t {0});
+    input.audible_streak = 0;
+    input.silent_streak = shape_.partitions;
+  }
+  for (Output &output : outputs_) {
+    for (Product &product : output.all)
+      product.runs = {};
+    output.ahead_silent.fill (true);
+    output.audible = false;
+    output.older_ready = false;
+    output.older_silent = true;
+  }
+}
+
+void Stage::reset () noexcept
+{
+  forget ();
+  newest_ = block_ = ring_end_ = 0;
+}
+
+} // namespace mt::dsp

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// One stage of the convolver: partitions of one length, from the spectra of the inputs to the
+// output blocks.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <complex>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dsp/aligned.hpp"
+#include "dsp/fft.hpp"
+#include "dsp/impulse.hpp"
+#include "dsp/partition.hpp"
+#include "dsp/routing.hpp"
+#include "dsp/spectrum.hpp"
+
+namespace mt::dsp {
+
+/// A count that the processing thread alone writes and any thread reads.
+class WorkCount {
+public:
+  void add (std::uint64_t n) noexcept
+  {
+    value_.store (value_.load (std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  std::uint64_t read () const noexcept { return value_.load (std::memory_order_relaxed); }
+
+private:
+  std::atomic<std::uint64_t> value_ {};
+};
+struct WorkCounts {
+  WorkCount forward, inverse, sums, blocks, silent_blocks, not_finite;
+};
+
+/// Convolves blocks of B frames with the part of the response that the shape says.
+///
+/// For each block: advance() once, hear() each input, prepare(), transform() each input,
+/// accumulate() all tiles of an output and render() it, output by output. Every part may be done at
+/// another time as long as the order is kept, and gives the same bits whenever it is done.
+///
+/// Far partitions are worked out for kBlocksAtOnce blocks at a time, in one pass over the
+/// response. A quarter of the tiles does so in each block, so that all blocks cost the same: tile t
+/// in the blocks b with b - t divisible by four. The other tiles add to what that pass has left
+/// them the one to three newest blocks.
+///
+/// A block that is not complete yet can be rendered as far as it is there: advance() and hear()
+/// what is known, transform(), accumulate_partial() and render(); sum_older() is done in the first
+/// accumulate_partial() of a block. hear(), prepare() and so on at its end are the same as ever.
+///
+/// Threads constructor: may block on FFTW's planner. The rest: one thread, no lock, no allocation.
+class Stage {
+public:
+  /// `routing` and `ir` have been checked. Throws as OddTransform.
+  Stage (const StageShape &shape, const Impulse &ir, const Routing &routing, std::size_t channels,
+      Planning planning, WorkCounts &counts);
+
+  const StageShape &shape () const noexcept { return shape_; }
+  PlanSource plan_source () const noexcept { return transform_.plan_source (); }
+  std::size_t tiles () const noexcept { return tiles_; }
+
+  /// Channels that a path starts from or leads to, in rising order.
+  std::span<const std::size_t> inputs () const noexcept { return used_inputs_; }
+  std::span<const std::size_t> outputs () const noexcept { return used_outputs_; }
+  std::size_t paths_to (std::size_t output) const noexcept
+  {
+    return outputs_[output].paths.size ();
+  }
+
+  /// The next block begins; in the rings it ends before position `ring_end`.
+  void advance (std::size_t ring_end) noexcept;
+  /// Whether there is sound in this block of an input or in the block before.
+  void hear (std::size_t input, bool audible) noexcept;
+  /// Everything about this block is heard.
+  void prepare () noexcept;
+  /// `ring`: of the input's samples, with the two newest blocks.
+  void transform (std::size_t input, std::span<const float> ring) noexcept;
+  /// Sums up the tiles first to before end of one output.
+  void accumulate (std::size_t output, std::size_t first, std::size_t end) noexcept;
+  void accumulate_partial (std::size_t output) noexcept;
+  /// Writes the block of an output plus `addend`. False, and nothing written, when it is silent.
+  bool render (
+      std::size_t output, std::span<float> out, std::span<const float> addend = {}) noexcept;
+
+  /// Forgets all sound, of the block in work too; the blocks go on.
+  void forget () noexcept;
+  /// As new.
+  void reset () noexcept;
+
+private:
+  struct Response {
+    TiledSpectra spectra;                    // partition p in slot p, then zeros
+    std::vector<std::uint8_t> audible;       // of each partition
+    std::vector<std::uint8_t> audible_ahead; // any of the next kBlocksAtOnce
+    bool dense;                              // all audible
+  };
+  struct Input {
+    TiledSpectra history; // block b - q in slot (newest_ + q) mod partitions
+    std::vector<std::uint8_t> audible;
+    std::size_t audible_streak; // how many of the newest slots are audible, or
+    std::size_t silent_streak;  // silent; both at most partitions
+  };
+  struct PathState {
+    Path path;
+    std::vector<SlotRun> runs;                                               // over all partitions
+    std::array<std::array<SlotRun, kBlocksAtOnce>, kBlocksAtOnce> near_runs; // over the first few
+  };
+  struct Output {
+    std::vector<PathState> paths;
+    std::vector<Product> all;                                // with the runs of every path
+    std::array<std::vector<Product>, kBlocksAtOnce> nearest; // [n]: the n newest blocks
+    std::array<AlignedVector<std::complex<float>>, kBlocksAtOnce - 1> ahead;
+    std::array<bool, kBlocksAtOnce> ahead_silent; // by tile modulo kBlocksAtOnce
+    AlignedVector<std::complex<float>> older;     // all but the newest block, for partial ones
+    bool audible;
+    bool older_ready;
+    bool older_silent;
+  };
+  struct Collected {
+    std::size_t runs;
+    bool audible; // some of the products are of sound with sound
+  };
+
+  Response make_response (const Impulse &ir, std::size_t channel);
+  Collected collect (const Path &path, std::size_t first, std::size_t last, bool ahead,
+      std::span<SlotRun> runs) const noexcept;
+  void sum_older (std::size_t output) noexcept;
+  std::span<std::complex<float>> spectrum () noexcept { return transform_.spectrum (); }
+
+  StageShape shape_;
+  std::size_t tiles_;
+  bool in_groups_; // of kBlocksAtOnce; else every block by itself
+  OddTransform transform_;
+  WorkCounts &counts_;
+  std::vector<Response> responses_; // by channel of the impulse response
+  std::vector<Input> inputs_;       // by channel of the stream
+  std::vector<Output> outputs_;
+  std::vector<std::size_t> used_inputs_, used_outputs_;
+  std::size_t newest_ {0};
+  std::size_t block_ {0}; // modulo kBlocksAtOnce is all that counts
+  std::size_t ring_end_ {0};
+};
+
+} // namespace mt::dsp
