@@ -37,12 +37,13 @@ struct Element {
   std::mutex flush; // guards what follows; never held while an event is sent
   bool src_active {false};
   bool src_flushing {false};
-  std::uint32_t seeking_seqnum {0}; // of a seek that is on its way to the tracks
-  std::uint32_t flush_seqnum {0};   // of the flush that is downstream, or the last one
-  std::uint32_t seek_seqnum {0};    // of the last seek that came through the source pad
-  bool seek_flushed {false};        // its flush has been downstream
-  GstSegment seek_segment {};       // the one that follows from it
-  GstSegment segment {};            // that downstream has
+  std::uint32_t seeking_seqnum {0};   // of a seek that is on its way to the tracks
+  std::uint32_t flush_seqnum {0};     // of the flush that is downstream, or the last one
+  std::uint32_t last_seek_seqnum {0}; // of the last seek that came through the source pad
+  std::uint32_t seek_seqnum {0};      // of the last one with a flush
+  bool seek_flushed {false};          // its flush has been downstream
+  GstSegment seek_segment {};         // the one that follows from it
+  GstSegment segment {};              // that downstream has
 };
 
 } // namespace mt::trackmixer

@@ -106,10 +106,7 @@ void Mixer::aim_gains (Frames begin) noexcept
 
 GstClockTime Mixer::stream_time_of (Frames at) const noexcept
 {
-  return gst_segment_to_stream_time (&segment_, GST_FORMAT_TIME,
-      segment_.start +
-          gst_util_uint64_scale (
-              static_cast<guint64> (at), GST_SECOND, static_cast<guint64> (rate_hz ())));
+  return gst_segment_to_stream_time (&segment_, GST_FORMAT_TIME, segment_time_of (at));
 }
 
 Loudness Mixer::automated_loudness (Track &track, Frames at) const noexcept

@@ -51,11 +51,14 @@ void Mixer::iterate () noexcept
     produce ();
     break;
   case Verdict::end:
-    count_leftovers ();
+    count_leftovers (false);
     if (segment_done_tracks_ > 0)
       push_segment_done ();
     else
       push_eos ();
+    break;
+  case Verdict::segment:
+    enter_segment ();
     break;
   case Verdict::impossible:
     give_up ();
@@ -296,7 +299,9 @@ void Mixer::produce ()
 
   const Frames begin = position_;
   Frames end = planned_end_;
-  if (may_be_last ())
+  if (segment_end_is_known ()) // another one may begin within the chunk
+    end = std::clamp (segment_end_, begin + 1, planned_end_);
+  else if (may_be_last ())
     end = std::clamp (last_audio_end_, begin + 1, planned_end_);
   if (settings.emit_signals.load (std::memory_order_relaxed)) {
     tell_selected (begin, end);
@@ -335,11 +340,7 @@ void Mixer::produce ()
   const auto mixed = monotonic_ns ();
   chunk_time_.add (mixed - since);
 
-  const auto time_of = [this] (Frames frame) {
-    return gst_util_uint64_scale (
-        static_cast<guint64> (frame), GST_SECOND, static_cast<guint64> (rate_hz ()));
-  };
-  GST_BUFFER_PTS (buffer) = segment_.start + time_of (begin);
+  GST_BUFFER_PTS (buffer) = segment_time_of (begin);
   GST_BUFFER_DURATION (buffer) = time_of (end) - time_of (begin);
   GST_BUFFER_OFFSET (buffer) = static_cast<guint64> (begin);
   GST_BUFFER_OFFSET_END (buffer) = static_cast<guint64> (end);
@@ -354,7 +355,7 @@ void Mixer::produce ()
     ++chunk_;
     planned_end_ = next_end;
   }
-  position_ns_.store (segment_.start + time_of (end), std::memory_order_relaxed);
+  position_ns_.store (segment_time_of (end), std::memory_order_relaxed);
   bump (chunks_, 1);
   bump (frames_out_, frames);
   out_rate_.add (mixed, frames);
@@ -382,12 +383,8 @@ void Mixer::produce ()
 /// Before anything of the chunk is taken, so that what a handler sets holds for it.
 void Mixer::tell_selected (Frames begin, Frames end) const
 {
-  const auto time_of = [this] (Frames frame) {
-    return gst_util_uint64_scale (
-        static_cast<guint64> (frame), GST_SECOND, static_cast<guint64> (rate_hz ()));
-  };
   GstSegment segment = segment_;
-  segment.position = segment_.start + time_of (begin);
+  segment.position = segment_time_of (begin);
   // The name and fields of GstAudioAggregator's, which programs look for.
   GstStructure *info = gst_structure_new ("GstAudioAggregatorSelectedSamplesInfo", "offset",
       G_TYPE_UINT64, static_cast<guint64> (begin), "frames", G_TYPE_UINT,
@@ -405,12 +402,15 @@ void Mixer::tell_consumed (const Track &track, GstBuffer *buffer) const
   }
 }
 
-/// What is queued when every track has ended lies before the end of the mix: it came too late.
-void Mixer::count_leftovers ()
+/// What is queued when a track has ended lies before the end of the mix: it came too late. Of all
+/// tracks, or of those that come to the next segment.
+void Mixer::count_leftovers (bool before_segment)
 {
   constexpr Frames kEverything = INT64_MAX / 4;
   for (const auto &track : snapshot_) {
     auto &mix = track->mix;
+    if (before_segment && track->queue.judge ().segment != next_segment_)
+      continue; // it goes on
     if (track->queue.take (kEverything, planned_end_, mix.held, mix.flushed))
       track->queue.notify ();
     mix.forget (mix.flushed);
@@ -454,10 +454,54 @@ void Mixer::push_eos ()
 void Mixer::push_segment_done ()
 {
   segment_done_sent_ = true;
-  const GstClockTime end = gst_util_uint64_scale (static_cast<guint64> (position_), GST_SECOND,
-      static_cast<guint64> (std::max (rate_hz (), 1)));
-  push_end (
-      gst_event_new_segment_done (GST_FORMAT_TIME, static_cast<gint64> (segment_.start + end)));
+  GstClockTime end = segment_time_of (position_);
+  // The end of the segment itself, where the last frame is the one nearest to it.
+  if (const auto rate = static_cast<guint64> (std::max (rate_hz (), 1));
+      GST_CLOCK_TIME_IS_VALID (segment_.stop) &&
+      std::max (end, segment_.stop) - std::min (end, segment_.stop) <= GST_SECOND / rate)
+    end = segment_.stop;
+  push_end (gst_event_new_segment_done (GST_FORMAT_TIME, static_cast<gint64> (end)));
+}
+
+/// All of the segment before is out: the tracks that were sought go on with the next one, from
+/// where the mix is, wherever that is in the time of each.
+void Mixer::enter_segment ()
+{
+  count_leftovers (true);
+  if (segment_done_tracks_ > 0 && !segment_done_sent_)
+    push_segment_done ();
+  finished_ = segment_done_sent_ = false;
+  {
+    const std::lock_guard lock {control_};
+    for (const Seek &seek : seeks_) {
+      if (seek.number != next_segment_)
+        continue;
+      segment_ = seek.segment;
+      segment_.base = time_of (position_);
+      segment_begin_ = position_;
+      seqnum_ = seek.seqnum;
+      segment_pending_ = true;
+    }
+    std::erase_if (seeks_, [this] (const Seek &seek) { return seek.number <= next_segment_; });
+  }
+  for (const auto &track : snapshot_)
+    track->queue.enter_segment (next_segment_, position_);
+  position_ns_.store (segment_time_of (position_), std::memory_order_relaxed);
+  planned_ = false; // whole chunks from here on
+  shared.readiness.flag_recheck ();
+}
+
+/// Running time, truncated to a nanosecond.
+GstClockTime Mixer::time_of (Frames at) const noexcept
+{
+  return gst_util_uint64_scale (
+      static_cast<guint64> (at), GST_SECOND, static_cast<guint64> (std::max (rate_hz (), 1)));
+}
+
+/// The position in the output's segment, also of a frame just before it.
+GstClockTime Mixer::segment_time_of (Frames at) const noexcept
+{
+  return segment_.start + (time_of (std::max (at, segment_begin_)) - segment_.base);
 }
 
 void Mixer::push_end (GstEvent *event)

@@ -156,10 +156,33 @@ void Mixer::interrupt () noexcept
   shared.readiness.stop ();
 }
 
+std::uint64_t Mixer::announce_seek (const GstSegment &segment, std::uint32_t seqnum) noexcept
+{
+  const std::lock_guard lock {control_};
+  seeks_.push_back ({++last_seek_, seqnum, segment});
+  return last_seek_;
+}
+
+void Mixer::withdraw_seek (std::uint64_t number) noexcept
+{
+  const std::lock_guard lock {control_};
+  std::erase_if (seeks_, [number] (const Seek &seek) { return seek.number == number; });
+}
+
+std::optional<std::uint64_t> Mixer::number_of_seek (std::uint32_t seqnum) const noexcept
+{
+  const std::lock_guard lock {control_};
+  for (const Seek &seek : seeks_)
+    if (seek.seqnum == seqnum)
+      return seek.number;
+  return {};
+}
+
 void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept
 {
   const std::lock_guard lock {task_};
   segment_ = *segment;
+  segment_begin_ = 0;
   seqnum_ = seqnum;
   position_ = anchor_ = planned_end_ = mix_begin_ = 0;
   chunk_ = 0;
@@ -177,7 +200,9 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   }
   const std::lock_guard control_lock {control_};
   flow_ = GST_FLOW_OK;
+  seeks_.clear ();
   for (const auto &track : tracks_) {
+    track->queue.give_up_segment ();
     track->mix.forget (track->mix.held);
     track->mix.gain.forget ();
     track->mix.warned = false;
@@ -313,7 +338,9 @@ void Mixer::recount ()
     blocked_.reserve (snapshot_.size ());
   }
   open_tracks_ = ended_tracks_ = inactive_tracks_ = segment_done_tracks_ = 0;
-  last_audio_end_ = position_;
+  next_segment_ = 0;
+  segment_open_ = segment_awaited_ = false;
+  last_audio_end_ = segment_end_ = position_;
   // Before the rate is known, the first frame of each track is what the start waits for.
   const Frames need = planned_ ? planned_end_ : position_ + 1;
   for (const auto &track : snapshot_) {
@@ -325,6 +352,15 @@ void Mixer::recount ()
     ended_tracks_ += track_is.ended;
     segment_done_tracks_ += track_is.segment_done;
     last_audio_end_ = std::max (last_audio_end_, track_is.end);
+    if (track_is.segment != 0)
+      next_segment_ =
+          next_segment_ == 0 ? track_is.segment : std::min (next_segment_, track_is.segment);
+    segment_awaited_ = segment_awaited_ || track_is.awaited;
+    // One that can't be sought goes on beside the others.
+    if (track_is.ended && (track_is.sought || track_is.segment_done))
+      segment_end_ = std::max (segment_end_, track_is.end);
+    else if (track_is.linked && !track_is.ended)
+      segment_open_ = segment_open_ || track_is.sought;
   }
 }
 
@@ -341,6 +377,12 @@ bool Mixer::hold_is_over () noexcept
 Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
 {
   look_again = std::chrono::milliseconds::zero ();
+  if (segment_end_is_known () && segment_end_ <= position_) {
+    if (!segment_awaited_)
+      return Verdict::segment;
+    look_again = kHoldInterval;
+    return Verdict::wait;
+  }
   if (open_tracks_ == 0) {
     if (ended_tracks_ == 0 || (settings.force_live.load () && last_audio_end_ <= position_))
       return Verdict::wait; // nobody feeds us yet, or any more
@@ -370,14 +412,15 @@ Mixer::Verdict Mixer::wait_for_chunk ()
     if (fix_rate_in_time ())
       continue;
     std::chrono::milliseconds timeout {0};
-    const bool by_clock = goes_by_clock ();
+    const bool by_clock = next_segment_ == 0 && goes_by_clock ();
     if (shared.readiness.complete () && !by_clock) {
-      const auto verdict = started_ && open_tracks_ > 0 ? Verdict::chunk : judge (timeout);
+      const bool plain = started_ && open_tracks_ > 0 && next_segment_ == 0;
+      const auto verdict = plain ? Verdict::chunk : judge (timeout);
       if (verdict == Verdict::chunk && choose_start ())
         continue;
       if (verdict == Verdict::chunk)
         break;
-      if (verdict == Verdict::end)
+      if (verdict == Verdict::end || verdict == Verdict::segment)
         return verdict;
       if (timeout.count () != 0)
         relieve (true);
@@ -451,10 +494,16 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
           element_, "%s is full while another track has nothing: it grows", track->name.c_str ());
   }
   if (at_cap) {
-    if (hold)
-      started_ = true; // what has not come by now starts late
-    else if (starve_missing (in_vain))
-      others_blocked = true;
+    if (!hold) {
+      if (starve_missing (in_vain))
+        others_blocked = true;
+    } else if (!std::exchange (started_, true)) { // what has not come by now starts late
+      GST_INFO_OBJECT (element_, "the queues are full: begins with what is there");
+    } else {
+      for (const auto &track : snapshot_)
+        if (track->queue.judge ().awaited)
+          track->queue.give_up_segment ();
+    }
   }
   if (!others_blocked) {
     patience_ends_.reset ();
@@ -511,8 +560,8 @@ bool Mixer::starved_in_vain ()
   });
 }
 
-/// At the cap: the tracks that have nothing are mixed as silence until they bring something, but for
-/// those whose feeder is free to go on and has had no time to. Returns whether there are such.
+/// At the cap: the tracks that have nothing are mixed as silence until they bring something, but
+/// for those whose feeder is free to go on and has had no time to. Returns whether there are such.
 bool Mixer::starve_missing (bool in_vain)
 {
   bool patient = false;

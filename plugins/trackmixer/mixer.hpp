@@ -142,6 +142,16 @@ public:
   /// The task's function.
   void iterate () noexcept;
 
+  // --- seeks without flush; any thread
+
+  /// Such a seek is about to be sent to the tracks, and this segment follows from it. Returns its
+  /// number, which is not 0.
+  std::uint64_t announce_seek (const GstSegment &segment, std::uint32_t seqnum) noexcept;
+  /// No track could do it.
+  void withdraw_seek (std::uint64_t number) noexcept;
+  /// Of a seek that the mix has not come to yet.
+  [[nodiscard]] std::optional<std::uint64_t> number_of_seek (std::uint32_t seqnum) const noexcept;
+
   // --- live; any thread
 
   /// What upstream says of its latency now.
@@ -162,7 +172,7 @@ public:
   }
 
 private:
-  enum class Verdict { chunk, end, wait, stopped, impossible };
+  enum class Verdict { chunk, end, segment, wait, stopped, impossible };
 
   // waiting
   Verdict wait_for_chunk ();
@@ -201,7 +211,12 @@ private:
   bool decide_pool (GstCaps *caps);
   void push_stream_start ();
   void push_segment ();
-  void count_leftovers ();
+  void count_leftovers (bool before_segment);
+  void enter_segment ();
+  [[nodiscard]] bool segment_end_is_known () const noexcept
+  {
+    return next_segment_ != 0 && !segment_open_;
+  }
   void push_pending_events ();
   void push_eos ();
   void push_segment_done ();
@@ -226,6 +241,8 @@ private:
       Track &track, std::span<Sample> acc, std::span<const Sample> in, Frames at) noexcept;
   [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
   [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
+  [[nodiscard]] GstClockTime time_of (Frames at) const noexcept;
+  [[nodiscard]] GstClockTime segment_time_of (Frames at) const noexcept;
   [[nodiscard]] TrackFormat prepare_format (const Track &track, const GstAudioInfo &info);
   void report_unconvertible (const Track &track, const GstAudioInfo &info);
   static void consume (Track &track, QueueItem &item, Frames frames) noexcept;
@@ -243,7 +260,14 @@ private:
   mutable std::mutex control_;
   GstFlowReturn flow_ {GST_FLOW_OK};           // under control_; what the feeders hear
   std::vector<std::shared_ptr<Track>> tracks_; // under control_, in the order of their indices
-  std::atomic<std::uint64_t> generation_ {1};  // of tracks_
+  struct Seek {
+    std::uint64_t number;
+    std::uint32_t seqnum;
+    GstSegment segment;
+  };
+  std::vector<Seek> seeks_;                   // under control_: without flush, not come to yet
+  std::uint64_t last_seek_ {0};               // under control_
+  std::atomic<std::uint64_t> generation_ {1}; // of tracks_
   std::atomic<int> rate_hz_ {0};
   std::atomic<GstClockTime> position_ns_ {0};
   std::atomic<bool> live_ {false};
@@ -276,8 +300,12 @@ private:
   std::size_t ended_tracks_ {0};
   std::size_t inactive_tracks_ {0};     // that are not waited for: ignore-inactive-pads
   std::size_t segment_done_tracks_ {0}; // of those that have ended
-  ChunkLength chunk_length_;            // the setting that the plan was made with
-  std::uint64_t chunk_ {0};             // since the anchor
+  std::uint64_t next_segment_ {0};      // the seek whose segment comes next; 0: none does
+  Frames segment_end_ {0};       // where it can begin, once each track that was sought has it
+  bool segment_open_ {false};    // one of them brings audio of the segment before
+  bool segment_awaited_ {false}; // one of them has only the segment to come
+  ChunkLength chunk_length_;     // the setting that the plan was made with
+  std::uint64_t chunk_ {0};      // since the anchor
   Frames anchor_ {0};
   bool start_open_ {true}; // where the first chunk begins, in a new stream
   bool planned_ {false};
@@ -298,6 +326,7 @@ private:
   dsp::AlignedVector<std::byte> mix_memory_; // the sum, where it can't be made in the output buffer
   dsp::AlignedVector<std::byte> convert_memory_; // one track's piece in the mix's format
   GstSegment segment_ {};
+  Frames segment_begin_ {0}; // the frame of its base
   std::uint32_t seqnum_ {0};
   bool stream_started_ {false};
   bool segment_pending_ {true};

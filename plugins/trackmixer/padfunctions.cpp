@@ -122,13 +122,13 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     break;
   }
   case GST_EVENT_SEGMENT:
-    accept_segment (parent, track, event);
+    accept_segment (state, parent, track, event);
     break;
   case GST_EVENT_GAP:
     accept_gap (state, track, event);
     break;
   case GST_EVENT_EOS:
-    accept_end (state, track, false);
+    accept_eos (state, track);
     break;
   case GST_EVENT_TAG: // of one track; the mix is another recording
   case GST_EVENT_TOC:
@@ -137,7 +137,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_INSTANT_RATE_CHANGE:
     break;
   case GST_EVENT_SEGMENT_DONE: // the mix sends its own when every track is there
-    accept_end (state, track, true);
+    accept_segment_done (state, track, event);
     break;
   default:
     if (!GST_EVENT_IS_SERIALIZED (event))

@@ -3,6 +3,7 @@
 #include "seeking.hpp"
 
 #include <algorithm>
+#include <utility>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 #define GST_CAT_DEFAULT gst_track_mixer_debug
@@ -218,16 +219,49 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
 
 } // namespace
 
+namespace {
+
+/// Sends a seek without flush to the tracks, each of which then brings a segment. Takes the event.
+bool send_without_flush (Element &state, GstEvent *event, const GstSegment &segment)
+{
+  GstSegment before;
+  {
+    const std::lock_guard lock {state.flush};
+    before = std::exchange (state.segment, segment);
+  }
+  const auto number = state.mixer.announce_seek (segment, gst_event_get_seqnum (event));
+  const auto tracks = state.mixer.tracks ();
+  // All of them first: the mix must not go on with the first one that is there.
+  for (const auto &track : tracks)
+    track->queue.expect_segment (number);
+  bool sought = false;
+  for (const auto &track : tracks) {
+    GstPad *pad = state.mixer.ref_pad (*track);
+    const bool reached = pad && gst_pad_push_event (pad, gst_event_ref (event));
+    gst_clear_object (&pad);
+    if (!reached)
+      track->queue.give_up_segment ();
+    sought = sought || reached;
+  }
+  gst_event_unref (event);
+  if (!sought) {
+    state.mixer.withdraw_seek (number);
+    const std::lock_guard lock {state.flush};
+    state.segment = before;
+  }
+  return sought;
+}
+
+} // namespace
+
 bool seek (Element &state, GstObject *parent, GstEvent *event)
 {
   gdouble rate = 1.0;
   GstFormat format = GST_FORMAT_UNDEFINED;
   GstSeekFlags flags = GST_SEEK_FLAG_NONE;
   gst_event_parse_seek (event, &rate, &format, &flags, nullptr, nullptr, nullptr, nullptr);
-  if (format != GST_FORMAT_TIME || rate != 1.0 || !(flags & GST_SEEK_FLAG_FLUSH) ||
-      (flags & GST_SEEK_FLAG_SEGMENT)) {
-    GST_WARNING_OBJECT (
-        parent, "refuses %" GST_PTR_FORMAT ": only flushing seeks in time at rate 1", event);
+  if (format != GST_FORMAT_TIME || rate != 1.0) {
+    GST_WARNING_OBJECT (parent, "refuses %" GST_PTR_FORMAT ": only seeks in time at rate 1", event);
     gst_event_unref (event);
     return false;
   }
@@ -243,14 +277,19 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
   const auto tracks = state.mixer.tracks ();
   {
     const std::lock_guard lock {state.flush};
-    if (state.seek_seqnum == seqnum) {
+    if (state.last_seek_seqnum == seqnum) {
       gst_event_unref (event);
       return true; // the same seek by another way, from an application with several sinks
     }
-    state.seek_seqnum = state.seeking_seqnum = seqnum;
-    state.seek_flushed = false;
-    state.seek_segment = segment;
+    state.last_seek_seqnum = seqnum;
+    if (flags & GST_SEEK_FLAG_FLUSH) {
+      state.seek_seqnum = state.seeking_seqnum = seqnum;
+      state.seek_flushed = false;
+      state.seek_segment = segment;
+    }
   }
+  if (!(flags & GST_SEEK_FLAG_FLUSH))
+    return send_without_flush (state, event, segment);
   bool sought = false;
   for (const auto &track : tracks) {
     GstPad *pad = state.mixer.ref_pad (*track);

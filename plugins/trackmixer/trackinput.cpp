@@ -82,6 +82,20 @@ Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bo
       state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
 }
 
+/// The frame, in this track's share of the mix's time, of a time in a segment of the track.
+Frames frame_of_segment (
+    Element &state, const Track &track, const GstSegment &segment, GstClockTime time)
+{
+  const auto running_time = gst_segment_to_running_time (&segment, GST_FORMAT_TIME, time);
+  if (!GST_CLOCK_TIME_IS_VALID (running_time))
+    return TrackQueue::kNever;
+  if (!track.feeder_info.finfo)
+    return frame_at (running_time, state.mixer.rate_hz ());
+  // As audio at that time would be placed, or it would lie a frame off.
+  const Frames frame = frame_at (running_time, GST_AUDIO_INFO_RATE (&track.feeder_info));
+  return track.resampler.active () ? track.resampler.to_mix (frame) : frame;
+}
+
 /// What the resampler still holds goes out before what follows.
 GstFlowReturn push_rest (Element &state, Track &track)
 {
@@ -89,6 +103,21 @@ GstFlowReturn push_rest (Element &state, Track &track)
     return GST_FLOW_OK;
   const QueueItem rest = track.resampler.drain ();
   return rest.object ? track.queue.push (rest, Mixer::queue_limit (track)) : GST_FLOW_OK;
+}
+
+/// A seek without flush of the whole mix has brought this segment: it begins when the mix has done
+/// with what was before it on every track.
+void begin_sought_segment (
+    Element &state, Track &track, const GstSegment &segment, std::uint32_t seqnum)
+{
+  const auto expected = track.queue.expected_segment ();
+  if (expected == 0)
+    return;
+  (void)push_rest (state, track);
+  const Frames begin = frame_of_segment (state, track, segment, segment.start);
+  track.queue.begin_segment (state.mixer.number_of_seek (seqnum).value_or (expected),
+      begin == TrackQueue::kNever ? 0 : begin);
+  track.segment_done = false;
 }
 
 /// Resamples a buffer that begins at frame `start` of the track. Takes it.
@@ -267,10 +296,12 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
   return true;
 }
 
-void accept_segment (GstObject *parent, Track &track, GstEvent *event)
+void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *event)
 {
   const GstSegment *segment = nullptr;
   gst_event_parse_segment (event, &segment);
+  if (segment->format == GST_FORMAT_TIME && segment->rate == 1.0)
+    begin_sought_segment (state, track, *segment, gst_event_get_seqnum (event));
   track.timeline.expect_discontinuity ();
   track.lost_warned = false;
   if (segment->format != GST_FORMAT_TIME || segment->rate != 1.0) {
@@ -312,12 +343,25 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
       frame_at (kGapPatience, rate));
 }
 
-void accept_end (Element &state, Track &track, bool of_segment)
+void accept_eos (Element &state, Track &track)
 {
   (void)push_rest (state, track);
-  if (of_segment)
-    track.segment_done = true;
-  track.queue.set_eos (of_segment);
+  track.queue.set_eos ();
+}
+
+void accept_segment_done (Element &state, Track &track, GstEvent *event)
+{
+  (void)push_rest (state, track);
+  track.segment_done = true;
+  // A loop is as long as its segment, also where a track has no audio up to the end of it.
+  const GstSegment &segment = track.timeline.segment;
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  gint64 end = -1;
+  gst_event_parse_segment_done (event, &format, &end);
+  const bool known = format == GST_FORMAT_TIME && segment.format == GST_FORMAT_TIME && end >= 0 &&
+      GST_CLOCK_TIME_IS_VALID (segment.stop) && static_cast<guint64> (end) == segment.stop;
+  track.queue.set_eos (
+      true, known ? frame_of_segment (state, track, segment, segment.stop) : TrackQueue::kNever);
 }
 
 GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, GstBuffer *buffer)

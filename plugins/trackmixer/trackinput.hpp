@@ -12,10 +12,10 @@ namespace mt::trackmixer {
 void accept_stream_start (Track &track);
 /// False: the track can't have these caps.
 bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps);
-void accept_segment (GstObject *parent, Track &track, GstEvent *event);
+void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *event);
 void accept_gap (Element &state, Track &track, GstEvent *event);
-/// EOS, or SEGMENT_DONE.
-void accept_end (Element &state, Track &track, bool of_segment);
+void accept_eos (Element &state, Track &track);
+void accept_segment_done (Element &state, Track &track, GstEvent *event);
 /// Takes the buffer.
 GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, GstBuffer *buffer);
 

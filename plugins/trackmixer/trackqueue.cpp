@@ -9,6 +9,8 @@ namespace mt::trackmixer {
 
 namespace {
 constexpr std::size_t kFirstCapacity = 64; // items; about 1 s of small buffers
+/// Audio that ends this close to the end of its segment ends there: both are rounded to a frame.
+constexpr Frames kEndRounding = 2;
 } // namespace
 
 TrackQueue::~TrackQueue ()
@@ -43,8 +45,8 @@ QueueItem TrackQueue::pop_front () noexcept
 
 bool TrackQueue::is_ready () const noexcept
 {
-  return retired_ || eos_ || starved_ || inactive_ || !linked_ || end_ >= need_end_ ||
-      believed_gap_ >= need_end_;
+  return retired_ || eos_ || starved_ || inactive_ || !linked_ || !marks_.empty () ||
+      end_ >= need_end_ || believed_gap_ >= need_end_;
 }
 
 bool TrackQueue::is_full () noexcept
@@ -108,7 +110,9 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
       item.drop ();
       return flow;
     }
-    const bool too_early = item.occupies_time () && item.end () <= mix_begin_;
+    if (marks_.empty ())
+      item.start += shift_;
+    const bool too_early = item.occupies_time () && marks_.empty () && item.end () <= mix_begin_;
     if (too_early) {
       counts_.frames_flushed += static_cast<std::uint64_t> (item.frames);
     } else {
@@ -155,6 +159,8 @@ void TrackQueue::note_gap (Frames end, Frames patience) noexcept
     if (!linked_)
       shared_.readiness.flag_recheck ();
     linked_ = true;
+    if (marks_.empty ())
+      end += shift_;
     look = counted_missing_ && gap_end_ < need_end_ && end >= need_end_;
     look = std::exchange (inactive_, false) || look;
     gap_end_ = end;
@@ -167,14 +173,18 @@ void TrackQueue::note_gap (Frames end, Frames patience) noexcept
     shared_.readiness.recheck ();
 }
 
-void TrackQueue::set_eos (bool segment_done) noexcept
+void TrackQueue::set_eos (bool segment_done, Frames end) noexcept
 {
   {
     const std::lock_guard lock {mutex_};
     feeder_ = std::this_thread::get_id ();
     eos_ = true;
     segment_done_ = segment_done;
-    end_ = std::max (end_, gap_end_);  // silence at the end belongs to the track
+    end_ = std::max (end_, gap_end_); // silence at the end belongs to the track
+    if (end != kNever && marks_.empty ())
+      end += shift_;
+    if (end - end_ > kEndRounding)
+      end_ = end;
     shared_.readiness.flag_recheck (); // the mix may end here
     (void)update_missing ();
   }
@@ -189,6 +199,51 @@ bool TrackQueue::restart () noexcept
   eos_ = segment_done_ = false;
   shared_.readiness.flag_recheck ();
   return ended;
+}
+
+void TrackQueue::begin_segment (std::uint64_t seek, Frames begin) noexcept
+{
+  {
+    const std::lock_guard lock {mutex_};
+    if (flushing_)
+      return;
+    feeder_ = std::this_thread::get_id ();
+    ++received_;
+    QueueItem item;
+    item.kind = QueueItem::Kind::mark;
+    append (item);
+    marks_.push_back ({seek, end_, begin, segment_done_});
+    last_seek_ = std::max (last_seek_, seek);
+    end_ = gap_end_ = believed_gap_ = kNever;
+    shift_ = 0;
+    eos_ = segment_done_ = starved_ = inactive_ = false;
+    shared_.readiness.flag_recheck ();
+    (void)update_missing ();
+  }
+  shared_.readiness.wake ();
+}
+
+std::uint64_t TrackQueue::expected_segment () const noexcept
+{
+  const std::lock_guard lock {mutex_};
+  return expected_seek_ > last_seek_ ? expected_seek_ : 0;
+}
+
+void TrackQueue::expect_segment (std::uint64_t seek) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  expected_seek_ = seek;
+  shared_.readiness.flag_recheck ();
+}
+
+void TrackQueue::give_up_segment () noexcept
+{
+  {
+    const std::lock_guard lock {mutex_};
+    last_seek_ = expected_seek_;
+    shared_.readiness.flag_recheck ();
+  }
+  shared_.readiness.wake ();
 }
 
 bool TrackQueue::wait_drained () noexcept
@@ -243,6 +298,9 @@ void TrackQueue::clear () noexcept
     }
     held_frames_ = 0;
     cleared_ = true;
+    marks_.clear ();
+    shift_ = 0;
+    last_seek_ = expected_seek_;
     end_ = taken_end_ = gap_end_ = believed_gap_ = kNever;
     last_taken_frames_ = 0;
     grown_limit_ = 0;
@@ -318,8 +376,11 @@ bool TrackQueue::linked () const noexcept
 TrackQueue::Judgement TrackQueue::judge () const noexcept
 {
   const std::lock_guard lock {mutex_};
-  return {linked_, eos_, segment_done_, counted_missing_, inactive_, gap_end_ >= need_end_,
-      feeder_waiting_ || drain_waiting_, end_, feeder_, received_};
+  const Mark *mark = marks_.empty () ? nullptr : &marks_.front ();
+  return {linked_, eos_ || mark, mark ? mark->segment_done : segment_done_, counted_missing_,
+      inactive_, gap_end_ >= need_end_, feeder_waiting_ || drain_waiting_, mark ? mark->end : end_,
+      feeder_, received_, mark ? mark->seek : 0, mark || expected_seek_ > last_seek_,
+      awaits_segment ()};
 }
 
 bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held,
@@ -334,7 +395,8 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
       shared_.queued_bytes.load (std::memory_order_relaxed) <
           shared_.max_total_bytes.load (std::memory_order_relaxed) / (starved_in_vain_ ? 2 : 1))
     starved_ = false;
-  while (count_ > 0 && (taken_end_ < end || !ring_[head_].occupies_time ())) {
+  while (count_ > 0 && ring_[head_].kind != QueueItem::Kind::mark &&
+      (taken_end_ < end || !ring_[head_].occupies_time ())) {
     held.push_back (pop_front ());
     if (held.back ().occupies_time ()) {
       taken_end_ = std::max (taken_end_, held.back ().end ());
@@ -358,6 +420,41 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
     return false;
   feeder_waiting_ = false;
   return true;
+}
+
+void TrackQueue::enter_segment (std::uint64_t seek, Frames begin) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  if (marks_.empty () || marks_.front ().seek != seek || count_ == 0 ||
+      ring_[head_].kind != QueueItem::Kind::mark)
+    return;
+  (void)pop_front ();
+  const Frames shift = begin - marks_.front ().begin;
+  marks_.erase (marks_.begin ());
+  for (std::size_t i = 0; i < count_; ++i) {
+    QueueItem &item = ring_[(head_ + i) & (ring_.size () - 1)];
+    if (item.kind == QueueItem::Kind::mark)
+      break;
+    item.start += shift;
+  }
+  const auto move = [shift] (Frames &frame) {
+    if (frame != kNever)
+      frame += shift;
+  };
+  if (marks_.empty ()) {
+    shift_ = shift;
+    move (end_);
+    move (gap_end_);
+    move (believed_gap_);
+  } else {
+    move (marks_.front ().end);
+  }
+  taken_end_ = kNever;
+  held_frames_ = last_taken_frames_ = 0;
+  shared_.readiness.flag_recheck ();
+  (void)update_missing ();
+  if (feeder_waiting_ && !is_ready ())
+    release_feeder ();
 }
 
 std::optional<Frames> TrackQueue::first_audio () const noexcept

@@ -28,6 +28,7 @@ struct QueueItem {
     lost,  // no object: audio that came and can't be used; silence in its place, counted as dropped
     format, // object is the GstCaps of the audio that follows
     event,  // object is a serialized GstEvent to send on at this point of the mix
+    mark,   // no object: a segment begins that the whole mix begins together
   };
   Kind kind {Kind::audio};
   GstMiniObject *object {nullptr};
@@ -88,6 +89,8 @@ struct TrackLevel {
 /// Locks    one mutex for each queue, and no other lock is taken while it is held.
 class TrackQueue {
 public:
+  static constexpr Frames kNever = INT64_MIN / 2;
+
   explicit TrackQueue (MixerShared &shared) noexcept : shared_ {shared} {}
   ~TrackQueue ();
   TrackQueue (const TrackQueue &) = delete;
@@ -100,16 +103,26 @@ public:
   /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the
   /// same is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
   void note_gap (Frames end, Frames patience) noexcept;
-  /// No more data. `segment_done`: of this segment; the mix then ends with the same event.
-  void set_eos (bool segment_done = false) noexcept;
+  /// No more data. `segment_done`: of this segment, which goes on in silence to `end`; the mix then
+  /// ends with the same event.
+  void set_eos (bool segment_done = false, Frames end = kNever) noexcept;
   /// Audio follows again after EOS. True if the track had ended.
   bool restart () noexcept;
+  /// The segment of a seek without flush begins at frame `begin` of this track's time. What follows
+  /// waits in the queue until the mix enters that segment.
+  void begin_segment (std::uint64_t seek, Frames begin) noexcept;
+  /// The last seek whose segment has not come yet; 0: there is none.
+  [[nodiscard]] std::uint64_t expected_segment () const noexcept;
   /// Waits until every whole chunk is mixed and its push has returned, for a DRAIN query. False if
   /// it could not wait: a flush, or another track starves for what this thread would bring next.
   bool wait_drained () noexcept;
 
   // --- any thread
 
+  /// A seek without flush is on its way to this track; their numbers rise.
+  void expect_segment (std::uint64_t seek) noexcept;
+  /// It has failed here, or is not waited for any more.
+  void give_up_segment () noexcept;
   /// While flushing, the feeder does not wait and push() returns FLUSHING.
   void set_flushing (bool flushing) noexcept;
   /// Throws away what is queued, and the end of the stream and the begin of the mix with it.
@@ -133,15 +146,18 @@ public:
   /// What the mix task has to know of a track before it waits.
   struct Judgement {
     bool linked;
-    bool ended;             // at EOS or SEGMENT_DONE
+    bool ended;             // nothing follows, or nothing before the mix enters another segment
     bool segment_done;      // at SEGMENT_DONE
     bool missing;           // the next chunk waits for this track
     bool inactive;          // nothing has come yet, and it is not waited for: ignore()
     bool in_gap;            // a GAP event says that the next chunk has nothing of it
     bool blocked;           // its feeder waits
-    Frames end;             // of the last audio queued
+    Frames end;             // of the last audio queued, in this segment
     std::thread::id feeder; // the default id: unknown
     std::uint64_t received; // items, ever
+    std::uint64_t segment;  // the seek whose segment comes next in the queue; 0: none does
+    bool sought;            // it does, or is expected
+    bool awaited;           // it is expected, and nothing else
   };
   [[nodiscard]] Judgement judge () const noexcept;
 
@@ -152,6 +168,9 @@ public:
       std::vector<QueueItem> &flushed) noexcept;
   /// States anew where the next chunk ends, and where the whole mix begins.
   void update_need (Frames end, Frames mix_begin) noexcept;
+  /// Enters the next segment in the queue if it is that seek's: the track's time goes on with it at
+  /// frame `begin` of the mix. All before it has been taken.
+  void enter_segment (std::uint64_t seek, Frames begin) noexcept;
   /// Where the first audio in the queue begins; none: there is none.
   [[nodiscard]] std::optional<Frames> first_audio () const noexcept;
   void notify () noexcept { cond_.notify_all (); }
@@ -170,6 +189,19 @@ public:
   void believe_gap () noexcept;
 
 private:
+  /// The begin of a segment in the queue. Audio behind the first mark keeps the track's own time.
+  struct Mark {
+    std::uint64_t seek;
+    Frames end;   // of the segment before it
+    Frames begin; // in the track's own time
+    bool segment_done;
+  };
+
+  [[nodiscard]] bool awaits_segment () const noexcept
+  {
+    return segment_done_ && marks_.empty () && expected_seek_ > last_seek_ && linked_ &&
+        !retired_ && !starved_;
+  }
   [[nodiscard]] bool is_ready () const noexcept;
   [[nodiscard]] bool is_full () noexcept;
   [[nodiscard]] bool update_missing () noexcept;
@@ -189,9 +221,13 @@ private:
   Frames held_frames_ {0}; // taken by the mix task and not mixed yet
   std::size_t queued_bytes_ {0};
   std::size_t queued_buffers_ {0};
-  Frames end_ {kNever};          // of the last audio queued
-  Frames gap_end_ {kNever};      // of the last GAP event, if no audio has contradicted it
-  Frames believed_gap_ {kNever}; // up to here the mix does not wait for this track
+  std::vector<Mark> marks_;         // of the mark items, in their order
+  Frames shift_ {0};                // from the track's own time to the mix's, behind the last mark
+  std::uint64_t expected_seek_ {0}; // the last seek that was sent to this track
+  std::uint64_t last_seek_ {0};     // the last one that is done, here
+  Frames end_ {kNever};             // of the last audio queued
+  Frames gap_end_ {kNever};         // of the last GAP event, if no audio has contradicted it
+  Frames believed_gap_ {kNever};    // up to here the mix does not wait for this track
   Frames taken_end_ {kNever};
   Frames last_taken_frames_ {0};
   Frames need_end_ {0};  // the next chunk ends here
@@ -217,8 +253,6 @@ private:
   bool drain_refused_ {false};
   bool full_in_bytes_ {false};
   QueueCounts counts_;
-
-  static constexpr Frames kNever = INT64_MIN / 2;
 };
 
 } // namespace mt::trackmixer

@@ -415,9 +415,6 @@ GST_START_TEST (test_seeks_that_are_refused)
   mix.start ();
   fail_if (send_upstream (mix.bed, seek_event (5000, 2.0)));
   fail_if (send_upstream (mix.bed, seek_event (5000, -1.0)));
-  fail_if (send_upstream (mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_ACCURATE)));
-  fail_if (
-      send_upstream (mix.bed, seek_event (5000, 1.0, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT)));
   fail_if (send_upstream (mix.bed,
       gst_event_new_seek (1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
           GST_SEEK_TYPE_NONE, -1)));
@@ -620,7 +617,10 @@ GST_START_TEST (test_what_downstream_answers_reaches_the_feeders)
       fail_unless (feeder->finishes (), "a feeder does not hear of %s", gst_flow_get_name (answer));
     fail_unless_equals_int (told, 3);
     fail_unless_equals_int (bed.sink.chunk_count (), 3);
-    fail_unless_equals_int (bed.has_message (GST_MESSAGE_ERROR), answer != GST_FLOW_EOS);
+    if (answer == GST_FLOW_EOS)
+      fail_if (bed.has_message (GST_MESSAGE_ERROR));
+    else // posted behind what the feeders hear
+      fail_if (bed.message (GST_MESSAGE_ERROR).empty ());
   }
 }
 GST_END_TEST;

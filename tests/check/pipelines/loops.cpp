@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Loops as applications play them: a flushing segment seek, then a segment seek without flush at
+// each SEGMENT_DONE. The oracle for events and times is a source without a mixer: audiomixer loses
+// what comes after the first round.
+#include "containers.hpp"
+#include "pipelinerun.hpp"
+
+#include <atomic>
+#include <mutex>
+#include <vector>
+
+#include <gst/check/gstcheck.h>
+
+using namespace mt::test;
+
+namespace {
+
+constexpr std::int64_t kToTheEnd = -1;
+
+GstClockTime time_of (std::int64_t frame)
+{
+  return gst_util_uint64_scale (static_cast<guint64> (frame), GST_SECOND, kRateHz);
+}
+
+/// What a sink has seen between two SEGMENT events.
+struct Round {
+  GstClockTime start, stop, base, time;
+  bool is_loop;
+  std::vector<float> samples;
+  GstClockTime first_running_time {GST_CLOCK_TIME_NONE};
+  GstClockTime end_running_time {GST_CLOCK_TIME_NONE};
+  std::size_t broken {0};
+  gint64 segment_done {-1};
+  int segment_dones {0};
+};
+
+/// Listens at the sink named `out`.
+class Listener {
+public:
+  explicit Listener (const Pipeline &pipeline)
+      : pad_ {gst_element_get_static_pad (pipeline.find ("out"), "sink")}
+  {
+    probe_ = gst_pad_add_probe (
+        pad_,
+        static_cast<GstPadProbeType> (GST_PAD_PROBE_TYPE_BUFFER |
+            GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH),
+        [] (GstPad *, GstPadProbeInfo *info, gpointer self) noexcept {
+          static_cast<Listener *> (self)->hear (info);
+          return GST_PAD_PROBE_OK;
+        },
+        this, nullptr);
+  }
+  ~Listener ()
+  {
+    gst_pad_remove_probe (pad_, probe_);
+    gst_object_unref (pad_);
+  }
+  Listener (const Listener &) = delete;
+  Listener &operator= (const Listener &) = delete;
+
+  std::vector<Round> rounds ()
+  {
+    const std::lock_guard lock {mutex_};
+    return rounds_;
+  }
+
+private:
+  void hear (GstPadProbeInfo *info)
+  {
+    const std::lock_guard lock {mutex_};
+    if (info->type & GST_PAD_PROBE_TYPE_BUFFER)
+      take (GST_PAD_PROBE_INFO_BUFFER (info));
+    else
+      note (GST_PAD_PROBE_INFO_EVENT (info));
+  }
+  void note (GstEvent *event)
+  {
+    if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP) {
+      rounds_.clear ();
+    } else if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT) {
+      gst_event_copy_segment (event, &segment_);
+      rounds_.push_back ({segment_.start, segment_.stop, segment_.base, segment_.time,
+          (segment_.flags & GST_SEGMENT_FLAG_SEGMENT) != 0, {}});
+    } else if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT_DONE) {
+      gst_event_parse_segment_done (event, nullptr, &rounds_.back ().segment_done);
+      ++rounds_.back ().segment_dones;
+    }
+  }
+  void take (GstBuffer *buffer)
+  {
+    Round &round = rounds_.back ();
+    const auto running_time =
+        gst_segment_to_running_time (&segment_, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
+    if (!GST_CLOCK_TIME_IS_VALID (round.first_running_time))
+      round.first_running_time = running_time;
+    else if (std::max (running_time, round.end_running_time) -
+            std::min (running_time, round.end_running_time) >
+        1)
+      ++round.broken;
+    round.end_running_time = running_time + GST_BUFFER_DURATION (buffer);
+    GstMapInfo map;
+    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+    const auto *data = reinterpret_cast<const float *> (map.data);
+    round.samples.insert (round.samples.end (), data, data + map.size / sizeof (float));
+    gst_buffer_unmap (buffer, &map);
+  }
+
+  GstPad *pad_;
+  gulong probe_;
+  std::mutex mutex_;
+  GstSegment segment_ {};
+  std::vector<Round> rounds_;
+};
+
+bool seek (const Pipeline &pipeline, int flags, std::int64_t from, std::int64_t to)
+{
+  return gst_element_seek (pipeline.element (), 1.0, GST_FORMAT_TIME,
+      static_cast<GstSeekFlags> (flags | GST_SEEK_FLAG_ACCURATE), GST_SEEK_TYPE_SET,
+      static_cast<gint64> (time_of (from)), GST_SEEK_TYPE_SET,
+      to == kToTheEnd ? -1 : static_cast<gint64> (time_of (to)));
+}
+
+/// Counts the sources that have come to the end of their segment, at every pad that audio goes
+/// into. A pipeline says SEGMENT_DONE when every source has that has begun: of two short files the
+/// first may be done before the seek has reached the second.
+class SegmentDones {
+public:
+  explicit SegmentDones (GstElement *element)
+  {
+    GstIterator *pads = gst_element_iterate_sink_pads (element);
+    GValue value = G_VALUE_INIT;
+    while (gst_iterator_next (pads, &value) == GST_ITERATOR_OK) {
+      gst_pad_add_probe (
+          GST_PAD (g_value_get_object (&value)), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
+          [] (GstPad *, GstPadProbeInfo *info, gpointer count) noexcept {
+            if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == GST_EVENT_SEGMENT_DONE)
+              ++*static_cast<std::atomic<int> *> (count);
+            return GST_PAD_PROBE_OK;
+          },
+          &count_, nullptr);
+      ++pads_;
+      g_value_reset (&value);
+    }
+    gst_iterator_free (pads);
+    fail_unless (pads_ > 0);
+  }
+  void wait_for_round (std::size_t round) const
+  {
+    const int all = static_cast<int> (round) * pads_;
+    for (int tries = 0; count_ < all && tries < 60'000; ++tries)
+      g_usleep (1000);
+    fail_unless_equals_int (count_, all);
+  }
+
+private:
+  std::atomic<int> count_ {0};
+  int pads_ {0};
+};
+
+/// `count` rounds from one frame to another, the last to EOS.
+std::vector<Round> play_loop (
+    Pipeline &pipeline, std::int64_t from, std::int64_t to, std::size_t count)
+{
+  Listener listener {pipeline};
+  fail_unless (pipeline.reach (GST_STATE_PAUSED));
+  GstElement *mixer = pipeline.find ("m");
+  const SegmentDones done {mixer ? mixer : pipeline.find ("out")};
+  fail_unless (seek (pipeline, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT, from, to));
+  pipeline.set_state (GST_STATE_PLAYING);
+  for (std::size_t round = 1; round < count; ++round) {
+    done.wait_for_round (round);
+    fail_unless (seek (pipeline, round + 1 < count ? GST_SEEK_FLAG_SEGMENT : 0, from, to));
+  }
+  fail_unless (pipeline.wait_for_end () == End::eos);
+  pipeline.set_state (GST_STATE_NULL); // before the probes lose what they count in
+  return listener.rounds ();
+}
+
+/// Each round has this audio, and goes on where the one before it ended.
+void check_rounds (const std::vector<Round> &rounds, std::size_t count, std::int64_t from,
+    std::int64_t to, const std::vector<float> &audio)
+{
+  fail_unless_equals_int (rounds.size (), count);
+  const auto frames = static_cast<std::int64_t> (audio.size () / kChannels);
+  for (std::size_t n = 0; n < count; ++n) {
+    const Round &round = rounds[n];
+    const std::string off = difference (round.samples, audio, 0.0);
+    fail_unless (off.empty (), "round %d: %s", static_cast<int> (n), off.c_str ());
+    const bool last = n + 1 == count;
+    fail_unless_equals_int (round.segment_dones, last ? 0 : 1);
+    if (!last) // without a stop it is the last frame's, counted from a base that is truncated too
+      fail_unless (static_cast<GstClockTime> (round.segment_done) - time_of (to) <=
+          (GST_CLOCK_TIME_IS_VALID (round.stop) ? 0 : 1));
+    fail_unless (round.is_loop == !last);
+    fail_unless_equals_uint64 (round.start, time_of (from));
+    fail_unless_equals_uint64 (round.time, time_of (from));
+    fail_unless_equals_int (round.broken, 0);
+    // To the frame after any number of rounds.
+    const GstClockTime base = time_of (static_cast<std::int64_t> (n) * frames);
+    fail_unless (std::max (round.base, base) - std::min (round.base, base) <= 10 * count);
+    fail_unless (round.first_running_time - round.base <= 1);
+    fail_unless (n == 0 ||
+        std::max (round.base, rounds[n - 1].end_running_time) -
+                std::min (round.base, rounds[n - 1].end_running_time) <=
+            10 * count);
+  }
+}
+
+std::vector<float> part (const std::vector<float> &mix, std::int64_t from, std::int64_t to)
+{
+  return {mix.begin () + from * kChannels, mix.begin () + to * kChannels};
+}
+
+std::string tail ()
+{
+  return " ! audio/x-raw,format=F32LE ! fakesink name=out sync=false";
+}
+
+} // namespace
+
+/// With a mixer as without.
+GST_START_TEST (test_a_mixer_loops_as_its_source_does)
+{
+  constexpr std::int64_t from = 4801;
+  constexpr std::int64_t to = 40013;
+  const auto song = seeded_noise (1, kRateHz, kChannels, 20);
+  const MemoryFile file {wav_file (song, kChannels, kRateHz)};
+  const std::string source = "filesrc location=" + file.path () + " ! wavparse";
+  Pipeline pipeline {source + (__i__ == 0 ? "" : " ! trackmixer name=m") + tail ()};
+  const auto rounds = play_loop (pipeline, from, to, 10);
+  check_rounds (rounds, 10, from, to, part (song, from, to));
+  for (const Round &round : rounds)
+    fail_unless_equals_uint64 (round.stop, time_of (to));
+}
+GST_END_TEST;
+
+/// Ends before both files, between their ends, and at the end of the longer.
+GST_START_TEST (test_two_files_loop_together)
+{
+  constexpr std::int64_t kShort = kRateHz / 2 + 3;
+  constexpr std::int64_t kLong = kRateHz * 3 / 4 + 1;
+  constexpr std::int64_t kEnds[] = {kShort - 700, kShort + 5001, kToTheEnd};
+  constexpr std::int64_t from = 1023;
+  const std::int64_t to = kEnds[__i__];
+  const auto shorter = seeded_noise (1, kShort, kChannels, 20);
+  auto mix = seeded_noise (2, kLong, kChannels, 20);
+  const MemoryFile a {wav_file (shorter, kChannels, kRateHz)};
+  const MemoryFile b {wav_file (mix, kChannels, kRateHz)};
+  for (std::size_t i = 0; i < shorter.size (); ++i)
+    mix[i] += shorter[i];
+  Pipeline pipeline {"trackmixer name=m" + tail () + " filesrc location=" + a.path () +
+      " ! wavparse ! m. filesrc location=" + b.path () + " ! wavparse ! m."};
+  const auto rounds = play_loop (pipeline, from, to, 10);
+  const std::int64_t end = to == kToTheEnd ? kLong : to;
+  check_rounds (rounds, 10, from, end, part (mix, from, end));
+}
+GST_END_TEST;
+
+/// One demuxer, tracks of three lengths, one that begins after the loop has.
+GST_START_TEST (test_a_container_loops)
+{
+  using enum Codec;
+  static const FileSpec spec {"for loops", 100,
+      {{s16, kRateHz / 4 + 17}, {f32, 2 * kRateHz + 1}, {s24, kRateHz / 2 + 5, 500}}};
+  const Topology topology = kTopologies[__i__];
+  constexpr std::int64_t from = 4800;
+  constexpr std::int64_t to = kRateHz + 4800;
+  const Container container {spec};
+  Pipeline pipeline {launch_line (container, topology, "") + tail_line ()};
+  link_decodebin (pipeline);
+  const auto rounds = play_loop (pipeline, from, to, 4);
+  check_rounds (rounds, 4, from, to, part (container.mix (), from, to));
+}
+GST_END_TEST;
+
+static Suite *loops_suite ()
+{
+  Suite *suite = suite_create ("loops");
+  TCase *loops = tcase_create ("loops");
+  suite_add_tcase (suite, loops);
+  tcase_add_loop_test (loops, test_a_mixer_loops_as_its_source_does, 0, 2);
+  tcase_add_loop_test (loops, test_two_files_loop_together, 0, 3);
+  tcase_add_loop_test (
+      loops, test_a_container_loops, 0, static_cast<int> (std::size (kTopologies)));
+  return suite;
+}
+
+GST_CHECK_MAIN (loops);
