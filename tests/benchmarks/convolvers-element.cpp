@@ -3,57 +3,78 @@
 #include "convolvers.hpp"
 #include "feed.hpp"
 
-#include <cstdio>
-#include <fstream>
 #include <stdexcept>
 #include <utility>
 
 namespace mt::bench {
 namespace {
 
+GstCaps *make_caps (std::size_t channels)
+{
+  GstCaps *caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING, "F32LE", "layout",
+      G_TYPE_STRING, "interleaved", "rate", G_TYPE_INT, static_cast<int> (kRateHz), "channels",
+      G_TYPE_INT, static_cast<int> (channels), nullptr);
+  if (channels > 2) // in no particular place
+    gst_caps_set_simple (caps, "channel-mask", GST_TYPE_BITMASK, guint64 {0}, nullptr);
+  return caps;
+}
+
+gboolean swallow_event (GstPad *, GstObject *, GstEvent *event) noexcept
+{
+  gst_event_unref (event);
+  return TRUE;
+}
+
 /// Pushes chunks through an element in the calling thread. A buffer that comes out at the size that
 /// goes in is used again, so that none is made in steady state and each is writable in place.
 class Element final : public Subject {
 public:
   /// Takes the floating element.
-  explicit Element (GstElement *element);
+  Element (GstElement *element, const Shape &shape);
   ~Element () override;
   void process (const float *chunk) override;
 
 private:
-  static constexpr std::size_t kBytes = kBlockFrames * kStereo * sizeof (float);
   static GstFlowReturn chain (GstPad *pad, GstObject *parent, GstBuffer *buffer) noexcept;
   void take (GstBuffer *buffer);
 
   GstElement *element_;
+  Shape shape_;
+  std::size_t bytes_ {shape_.samples () * sizeof (float)};
   GstBus *bus_ {gst_bus_new ()};
-  TrackFeeder feeder_ {"reverb", kBlockFrames, 0.0f}; // only its pad, not its thread
-  CountingSink sink_ {0, 0, 0};                       // only its pad
+  GstPad *feeder_ {gst_pad_new ("feeder", GST_PAD_SRC)};
+  GstPad *sink_ {gst_pad_new ("sink", GST_PAD_SINK)};
   GstBuffer *spare_ {nullptr};
   std::uint64_t frame_ {0};
 };
 
-Element::Element (GstElement *element) : element_ {GST_ELEMENT (gst_object_ref_sink (element))}
+Element::Element (GstElement *element, const Shape &shape)
+    : element_ {GST_ELEMENT (gst_object_ref_sink (element))}, shape_ {shape}
 {
+  gst_object_ref_sink (feeder_);
   gst_element_set_bus (element_, bus_);
   GstPad *in = gst_element_get_static_pad (element_, "sink");
   GstPad *out = gst_element_get_static_pad (element_, "src");
-  gst_pad_set_element_private (sink_.pad (), this);
-  gst_pad_set_chain_function (sink_.pad (), chain);
-  gst_pad_link (feeder_.pad (), in);
-  gst_pad_link (out, sink_.pad ());
+  gst_object_ref_sink (sink_);
+  gst_pad_set_element_private (sink_, this);
+  gst_pad_set_chain_function (sink_, chain);
+  gst_pad_set_event_function (sink_, swallow_event);
+  gst_pad_set_active (sink_, TRUE);
+  gst_pad_set_active (feeder_, TRUE);
+  gst_pad_link (feeder_, in);
+  gst_pad_link (out, sink_);
   gst_object_unref (in);
   gst_object_unref (out);
   if (gst_element_set_state (element_, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE)
     throw std::runtime_error (pop_error (bus_));
 
-  gst_pad_push_event (feeder_.pad (), gst_event_new_stream_start ("reverb"));
-  GstCaps *caps = make_caps ();
-  gst_pad_push_event (feeder_.pad (), gst_event_new_caps (caps));
+  gst_pad_push_event (feeder_, gst_event_new_stream_start ("reverb"));
+  GstCaps *caps = make_caps (shape_.channels);
+  gst_pad_push_event (feeder_, gst_event_new_caps (caps));
   gst_caps_unref (caps);
   GstSegment segment;
   gst_segment_init (&segment, GST_FORMAT_TIME);
-  gst_pad_push_event (feeder_.pad (), gst_event_new_segment (&segment));
+  gst_pad_push_event (feeder_, gst_event_new_segment (&segment));
 }
 
 Element::~Element ()
@@ -61,6 +82,10 @@ Element::~Element ()
   gst_element_set_state (element_, GST_STATE_NULL);
   gst_object_unref (element_);
   gst_object_unref (bus_);
+  for (GstPad *pad : {feeder_, sink_}) {
+    gst_pad_set_active (pad, FALSE);
+    gst_object_unref (pad);
+  }
   gst_clear_buffer (&spare_);
 }
 
@@ -68,11 +93,11 @@ void Element::process (const float *chunk)
 {
   GstBuffer *buffer = std::exchange (spare_, nullptr);
   if (buffer == nullptr)
-    buffer = gst_buffer_new_allocate (nullptr, kBytes, nullptr);
-  gst_buffer_fill (buffer, 0, chunk, kBytes);
-  stamp (buffer, frame_, kBlockFrames);
-  frame_ += kBlockFrames;
-  if (gst_pad_push (feeder_.pad (), buffer) != GST_FLOW_OK)
+    buffer = gst_buffer_new_allocate (nullptr, bytes_, nullptr);
+  gst_buffer_fill (buffer, 0, chunk, bytes_);
+  stamp (buffer, frame_, shape_.frames);
+  frame_ += shape_.frames;
+  if (gst_pad_push (feeder_, buffer) != GST_FLOW_OK)
     throw std::runtime_error (pop_error (bus_));
 }
 
@@ -90,7 +115,7 @@ void Element::take (GstBuffer *buffer)
     gst_buffer_unmap (buffer, &map);
   }
   const bool fits = spare_ == nullptr && gst_buffer_is_writable (buffer) &&
-      gst_buffer_is_all_memory_writable (buffer) && gst_buffer_get_size (buffer) == kBytes &&
+      gst_buffer_is_all_memory_writable (buffer) && gst_buffer_get_size (buffer) == bytes_ &&
       GST_BUFFER_FLAGS (buffer) == 0;
   if (fits)
     spare_ = buffer;
@@ -100,17 +125,28 @@ void Element::take (GstBuffer *buffer)
 
 } // namespace
 
-std::unique_ptr<Subject> make_convreverb (const Response &ir, std::size_t chunks)
+std::unique_ptr<Subject> make_convreverb (
+    const Shape &shape, const dsp::Impulse &ir, const Manner &manner)
 {
   GstElement *element = make_element ("convreverb");
-  const auto batch = chunks > 1 ? chunks * 10 * GST_MSECOND : 0;
-  g_object_set (element, "ir-location", ir.wav_path.c_str (), "dry", 1.0, "wet", 1.0,
-      "batch-duration", guint64 {batch}, nullptr);
+  const auto bytes = ir.samples.size () * sizeof (float);
+  GstBuffer *samples = gst_buffer_new_allocate (nullptr, bytes, nullptr);
+  gst_buffer_fill (samples, 0, ir.samples.data (), bytes);
+  GstCaps *caps = make_caps (ir.channels);
+  GstSample *sample = gst_sample_new (samples, caps, nullptr, nullptr);
+  const auto batch_frames = manner.batch_chunks > 1 ? manner.batch_chunks * shape.frames : 0;
+  g_object_set (element, "ir", sample, "dry", 1.0, "wet", 1.0, "batch-duration",
+      gst_util_uint64_scale_int (batch_frames, GST_SECOND, static_cast<int> (kRateHz)), nullptr);
   gst_util_set_object_arg (G_OBJECT (element), "normalize", "none");
-  return std::make_unique<Element> (element);
+  gst_util_set_object_arg (G_OBJECT (element), "schedule",
+      manner.schedule == dsp::Schedule::spread ? "spread" : "spike");
+  gst_sample_unref (sample);
+  gst_caps_unref (caps);
+  gst_buffer_unref (samples);
+  return std::make_unique<Element> (element, shape);
 }
 
-std::unique_ptr<Subject> make_audiofirfilter (const Response &ir)
+std::unique_ptr<Subject> make_audiofirfilter (const Shape &shape, const dsp::Impulse &ir)
 {
   GstElement *element = make_element ("audiofirfilter");
   G_GNUC_BEGIN_IGNORE_DEPRECATIONS
@@ -118,53 +154,13 @@ std::unique_ptr<Subject> make_audiofirfilter (const Response &ir)
   GValue value = G_VALUE_INIT;
   g_value_init (&value, G_TYPE_DOUBLE);
   for (std::size_t frame = 0; frame < ir.frames (); ++frame) {
-    g_value_set_double (&value, static_cast<double> (ir.samples[frame * kStereo]));
+    g_value_set_double (&value, static_cast<double> (ir.samples[frame * ir.channels]));
     g_value_array_append (kernel, &value);
   }
   g_object_set (element, "low-latency", FALSE, "kernel", kernel, nullptr);
   g_value_array_free (kernel);
   G_GNUC_END_IGNORE_DEPRECATIONS
-  return std::make_unique<Element> (element);
-}
-
-void write_wav (const std::vector<float> &samples, const std::string &wav_path)
-{
-  const auto raw_path = wav_path + ".raw";
-  std::ofstream raw {raw_path, std::ios::binary};
-  raw.write (reinterpret_cast<const char *> (samples.data ()),
-      static_cast<std::streamsize> (samples.size () * sizeof (float)));
-  raw.close ();
-  if (!raw)
-    throw std::runtime_error ("cannot write " + raw_path);
-
-  GError *error = nullptr;
-  GstElement *pipeline = gst_parse_launch ("filesrc name=in ! rawaudioparse pcm-format=f32le "
-                                           "sample-rate=48000 num-channels=2 ! wavenc ! "
-                                           "filesink name=out",
-      &error);
-  if (pipeline == nullptr) {
-    const std::string text = error->message;
-    g_error_free (error);
-    throw std::runtime_error ("cannot make a WAV file: " + text);
-  }
-  for (const auto &[name, path] : {std::pair {"in", raw_path}, std::pair {"out", wav_path}}) {
-    GstElement *element = gst_bin_get_by_name (GST_BIN (pipeline), name);
-    g_object_set (element, "location", path.c_str (), nullptr);
-    gst_object_unref (element);
-  }
-  gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  GstBus *bus = gst_element_get_bus (pipeline);
-  GstMessage *message = gst_bus_timed_pop_filtered (
-      bus, 60 * GST_SECOND, static_cast<GstMessageType> (GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
-  const bool written = message != nullptr && GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS;
-  if (message != nullptr)
-    gst_message_unref (message);
-  gst_object_unref (bus);
-  gst_element_set_state (pipeline, GST_STATE_NULL);
-  gst_object_unref (pipeline);
-  std::remove (raw_path.c_str ());
-  if (!written)
-    throw std::runtime_error ("cannot write " + wav_path);
+  return std::make_unique<Element> (element, shape);
 }
 
 } // namespace mt::bench

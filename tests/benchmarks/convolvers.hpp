@@ -2,6 +2,8 @@
 // The convolvers that are measured, ours and the peers, behind one small interface.
 #pragma once
 
+#include "dsp/convolver.hpp"
+
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -9,14 +11,18 @@
 
 namespace mt::bench {
 
-constexpr std::size_t kBlockFrames = 480; // 10 ms at 48 kHz: what the mixer sends
-constexpr std::size_t kStereo = 2;
+/// What a stream at 48 kHz consists of: chunks of `frames`, interleaved.
+struct Shape {
+  std::size_t frames {480};
+  std::size_t channels {2};
+  std::size_t samples () const noexcept { return frames * channels; }
+};
 
-/// One way to convolve a stereo stream, one chunk of kBlockFrames at a time.
+/// One way to convolve a stream, one chunk at a time.
 class Subject {
 public:
   virtual ~Subject () = default;
-  /// Takes one chunk, interleaved. Every subject copies it once into memory of its own.
+  /// Takes one chunk. Every subject copies it once into memory of its own.
   virtual void process (const float *chunk) = 0;
 
   /// Where output goes besides; nullptr (at first) for nowhere. Not for use while measuring.
@@ -33,24 +39,29 @@ private:
   std::vector<float> *collected_ {nullptr};
 };
 
-/// A stereo impulse response at 48 kHz, interleaved, and the same in a WAV file.
-struct Response {
-  std::vector<float> samples;
-  std::string wav_path;
-  std::size_t frames () const noexcept { return samples.size () / kStereo; }
+/// How one of ours works: batches of so many chunks for (batch_chunks - 1) of latency.
+struct Manner {
+  std::size_t batch_chunks {1};
+  dsp::Schedule schedule {dsp::Schedule::spread};
 };
 
-/// mt::dsp::Convolver by itself. `chunks` > 1 batches that many for (chunks - 1) of latency.
-std::unique_ptr<Subject> make_engine (const Response &ir, std::size_t chunks);
-/// zita-convolver at a quantum of 512 behind a FIFO, FFTW_MEASURE and vector mode; adds 480 frames.
-/// Its larger partitions run in threads of its own, which process() waits for when they are due.
-std::unique_ptr<Subject> make_zita (const Response &ir);
-/// The element convreverb; `chunks` as above.
-std::unique_ptr<Subject> make_convreverb (const Response &ir, std::size_t chunks);
-/// The element audiofirfilter with FFT. It has one kernel for all channels: the response's left.
-std::unique_ptr<Subject> make_audiofirfilter (const Response &ir);
+/// zita-convolver's quantum for chunks of `frames`: the power of two that is not less, as far as
+/// the library goes (64 to 8192).
+std::size_t zita_quantum (std::size_t frames) noexcept;
 
-/// Makes `wav_path` from raw interleaved stereo floats. Throws std::runtime_error.
-void write_wav (const std::vector<float> &samples, const std::string &wav_path);
+// The impulse response has the stream's channels, and each is convolved with its own.
+
+/// mt::dsp::Convolver by itself.
+std::unique_ptr<Subject> make_engine (
+    const Shape &shape, const dsp::Impulse &ir, const Manner &manner);
+/// zita-convolver behind a FIFO, FFTW_MEASURE and vector mode; adds the quantum less what divides
+/// both it and the chunk. Its larger partitions run in threads of its own, which process() waits
+/// for when they are due.
+std::unique_ptr<Subject> make_zita (const Shape &shape, const dsp::Impulse &ir);
+/// The element convreverb.
+std::unique_ptr<Subject> make_convreverb (
+    const Shape &shape, const dsp::Impulse &ir, const Manner &manner);
+/// The element audiofirfilter with FFT. It has one kernel for all channels: the response's first.
+std::unique_ptr<Subject> make_audiofirfilter (const Shape &shape, const dsp::Impulse &ir);
 
 } // namespace mt::bench

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What convolving a chunk costs: our engine and element against zita-convolver and audiofirfilter.
 //
-// Stereo 48 kHz in chunks of 480 frames, the whole process on one core. The mean is CPU time of the
-// process, threads of the peer included; the times of single chunks are CPU time of the thread that
-// calls. Every subject is first held against a direct convolution, so that none is fast because it
-// does something else. Subjects take turns in every repeat.
-#include "convolvers.hpp"
-#include "dsp/planner.hpp"
+// For each length of response, length of chunk and number of channels: every system in a process of
+// its own, all on one core, taking turns in every repeat. The mean is CPU time of the process,
+// threads of the peer included; the times of single chunks are CPU time of the thread that calls.
+// Every system is first held against a direct convolution, so that none is fast because it does
+// something else.
+#include "convolverworker.hpp"
 #include "measure.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <random>
 #include <stdexcept>
 #include <unistd.h>
@@ -24,259 +24,218 @@ namespace mt::bench {
 namespace {
 
 constexpr double kRate = 48'000.0;
-constexpr std::size_t kBatchChunks = 10;
-constexpr std::size_t kRingChunks = 97; // of noise that is fed again and again
-constexpr std::size_t kWarmupChunks = 200;
 
 struct Options {
-  std::vector<std::string> systems {
-      "convreverb", "convreverb-batch", "engine", "engine-batch", "zita", "audiofirfilter"};
-  std::vector<double> ir_seconds {0.1, 0.5, 2.0, 6.0};
-  std::size_t repeats {7};
-  std::size_t window_chunks {10'800}; // a multiple of audiofirfilter's block at 2 and 6 s
+  std::vector<std::string> systems {"convreverb", "convreverb:1:spike", "convreverb:10",
+      "convreverb:offline", "engine", "engine:10", "zita", "audiofirfilter"};
+  std::vector<double> ir_seconds {0.1, 0.5, 2.0, 6.0, 10.0};
+  std::vector<std::size_t> frames {480};
+  std::vector<std::size_t> channels {2};
+  std::size_t repeats {5};
+  double seconds {108.0}; // of sound in a repeat: whole blocks of audiofirfilter at 2 and 6 s
 };
 
 struct Entry {
-  std::string key;           // on the command line
-  std::string name;          // in the table
-  std::string added_latency; // as text, for the table
-  bool has_dry {false};      // the input is in the output as well, at gain 1
-  bool left_only {false};    // both channels are convolved with the left response
-  std::unique_ptr<Subject> subject;
+  System system;
+  std::unique_ptr<Worker> worker;
   Series ns;       // CPU time of the process a sample and channel
   Series chunk_us; // CPU time of the caller, each chunk
 };
 
-/// A folder that goes with everything in it.
-class TemporaryFolder {
+/// FFTW's knowledge of this run, so that it does not depend on the user's earlier ones.
+class TemporaryCache {
 public:
-  TemporaryFolder ()
+  TemporaryCache ()
       : path_ {std::filesystem::temp_directory_path () /
             format ("reverb-bench-%d", static_cast<int> (getpid ()))}
   {
     std::filesystem::create_directories (path_);
+    setenv ("XDG_CACHE_HOME", path_.c_str (), 1);
   }
-  ~TemporaryFolder ()
+  ~TemporaryCache ()
   {
     std::error_code ignored;
     std::filesystem::remove_all (path_, ignored);
   }
-  TemporaryFolder (const TemporaryFolder &) = delete;
-  TemporaryFolder &operator= (const TemporaryFolder &) = delete;
-  const std::filesystem::path &path () const noexcept { return path_; }
+  TemporaryCache (const TemporaryCache &) = delete;
+  TemporaryCache &operator= (const TemporaryCache &) = delete;
 
 private:
   std::filesystem::path path_;
 };
 
-std::vector<float> make_noise (std::size_t frames, unsigned seed)
-{
-  std::mt19937 random {seed};
-  std::uniform_real_distribution<float> amplitude {-0.5f, 0.5f};
-  std::vector<float> samples (frames * kStereo);
-  std::generate (samples.begin (), samples.end (), [&] { return amplitude (random); });
-  return samples;
-}
-
 /// Noise that falls by 60 dB to its end, at an energy of 1.
-Response make_response (double seconds, const std::filesystem::path &folder)
+dsp::Impulse make_response (double seconds, std::size_t channels)
 {
   const auto frames = static_cast<std::size_t> (std::lround (seconds * kRate));
-  Response ir {make_noise (frames, 1), (folder / format ("ir-%g.wav", seconds)).string ()};
-  double energy = 0.0;
+  std::mt19937 random {1};
+  std::uniform_real_distribution<float> amplitude {-0.5f, 0.5f};
+  dsp::Impulse ir {std::vector<float> (frames * channels), channels};
   for (std::size_t i = 0; i < ir.samples.size (); ++i) {
-    const auto position = static_cast<double> (i / kStereo) / static_cast<double> (frames);
-    ir.samples[i] *= static_cast<float> (std::pow (10.0, -3.0 * position));
-    energy += static_cast<double> (ir.samples[i]) * static_cast<double> (ir.samples[i]);
+    const auto position = static_cast<double> (i / channels) / static_cast<double> (frames);
+    ir.samples[i] = amplitude (random) * static_cast<float> (std::pow (10.0, -3.0 * position));
   }
-  for (auto &sample : ir.samples)
-    sample /= static_cast<float> (std::sqrt (energy / kStereo));
-  write_wav (ir.samples, ir.wav_path);
+  dsp::normalize (ir, dsp::Normalize::energy);
   return ir;
 }
 
-/// One output sample by the definition, in double.
-double direct (const Entry &entry, const Response &ir, const std::vector<float> &in,
-    std::size_t frame, std::size_t channel)
-{
-  const auto taps = std::min (ir.frames (), frame + 1);
-  const auto ir_channel = entry.left_only ? 0 : channel;
-  double sum = entry.has_dry ? static_cast<double> (in[frame * kStereo + channel]) : 0.0;
-  for (std::size_t k = 0; k < taps; ++k)
-    sum += static_cast<double> (ir.samples[k * kStereo + ir_channel]) *
-        static_cast<double> (in[(frame - k) * kStereo + channel]);
-  return sum;
-}
-
-/// Throws unless the subject's output is a convolution, whatever its delay is of those known here.
-void verify (Entry &entry, const Response &ir)
-{
-  // audiofirfilter says nothing before it has about four times the kernel.
-  const auto chunks = 5 * ir.frames () / kBlockFrames + 200;
-  const auto in = make_noise (chunks * kBlockFrames, 2);
-  std::vector<float> out;
-  out.reserve (in.size () + 10 * kBlockFrames * kStereo);
-  entry.subject->collect_into (&out);
-  for (std::size_t chunk = 0; chunk < chunks; ++chunk)
-    entry.subject->process (in.data () + chunk * kBlockFrames * kStereo);
-  entry.subject->collect_into (nullptr);
-
-  const auto frames = out.size () / kStereo;
-  constexpr std::size_t kLongestDelay = (kBatchChunks - 1) * kBlockFrames;
-  if (frames < ir.frames () + kLongestDelay)
-    throw std::runtime_error (format ("%s: only %zu frames came out", entry.name.c_str (), frames));
-  double best = 1e9;
-  for (const std::size_t delay : {std::size_t {0}, kBlockFrames, kLongestDelay}) {
-    std::mt19937 random {3};
-    std::uniform_int_distribution<std::size_t> place {kLongestDelay, frames - 1};
-    double error = 0.0, energy = 0.0;
-    for (int probe = 0; probe < 24; ++probe) {
-      const auto frame = place (random);
-      const std::size_t channel = probe % kStereo;
-      const auto expected = direct (entry, ir, in, frame - delay, channel);
-      error += std::pow (static_cast<double> (out[frame * kStereo + channel]) - expected, 2.0);
-      energy += expected * expected;
-    }
-    best = std::min (best, 10.0 * std::log10 (error / energy + 1e-30));
+/// One line of figures for each system, for people and for programs.
+class Report {
+public:
+  explicit Report (const char *csv_path)
+  {
+    if (csv_path == nullptr)
+      return;
+    const bool begun = std::filesystem::exists (csv_path);
+    csv_.open (csv_path, std::ios::app);
+    if (!csv_)
+      throw std::runtime_error (format ("cannot write to %s", csv_path));
+    if (!begun)
+      csv_ << "ir_s,chunk_frames,channels,system,batch_chunks,schedule,added_latency_frames,"
+              "difference_db,cpu_ns,cpu_ns_min,cpu_ns_max,chunk_us_mean,chunk_us_p50,"
+              "chunk_us_p99_9,chunk_us_max,repeats,seconds\n";
   }
-  if (best > -90.0)
-    throw std::runtime_error (format (
-        "%s is no convolution: %.1f dB away from the direct one", entry.name.c_str (), best));
-}
 
-void measure (Entry &entry, const std::vector<float> &noise, std::size_t window)
-{
-  std::size_t position = 0;
-  const auto next = [&] {
-    const auto *chunk = noise.data () + position * kBlockFrames * kStereo;
-    position = (position + 1) % kRingChunks;
-    return chunk;
-  };
-  for (std::size_t i = 0; i < kWarmupChunks; ++i)
-    entry.subject->process (next ());
-
-  const auto begin = Usage::now ();
-  for (std::size_t i = 0; i < window; ++i)
-    entry.subject->process (next ());
-  const auto used = Usage::now () - begin;
-  entry.ns.add (
-      static_cast<double> (used.cpu_ns) / static_cast<double> (window * kBlockFrames * kStereo));
-
-  for (std::size_t i = 0; i < window; ++i) {
-    const auto *chunk = next ();
-    const auto start = thread_cpu_ns ();
-    entry.subject->process (chunk);
-    entry.chunk_us.add (static_cast<double> (thread_cpu_ns () - start) / 1000.0);
+  static void head (const std::string &first)
+  {
+    std::printf ("| IR s | chunk | channels | system | added latency, frames | difference dB | CPU "
+                 "ns a sample and channel | chunk µs: mean | p50 | p99.9 | max | × %s |\n"
+                 "|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        first.c_str ());
   }
-}
 
-Entry make_entry (const std::string &key, const Response &ir)
-{
-  const auto batch = format ("%zu", (kBatchChunks - 1) * kBlockFrames);
-  if (key == "convreverb")
-    return {key, "`convreverb`", "0", true, false, make_convreverb (ir, 1)};
-  if (key == "convreverb-batch")
-    return {
-        key, "`convreverb`, batch of 10", batch, true, false, make_convreverb (ir, kBatchChunks)};
-  if (key == "engine")
-    return {key, "engine alone", "0", true, false, make_engine (ir, 1)};
-  if (key == "engine-batch")
-    return {key, "engine alone, batch of 10", batch, true, false, make_engine (ir, kBatchChunks)};
-  if (key == "zita")
-    return {key, "zita-convolver", "480", false, false, make_zita (ir)};
-  if (key == "audiofirfilter")
-    return {key, "`audiofirfilter`", format ("%zu", 3 * ir.frames ()), false, true,
-        make_audiofirfilter (ir)};
-  throw std::invalid_argument ("'" + key + "' is no system that this benchmark knows");
-}
+  void row (double ir_s, const Shape &shape, std::size_t ir_frames, const Entry &entry,
+      const Entry &first, const Options &options)
+  {
+    const auto latency = entry.system.added_latency_frames (shape, ir_frames);
+    const auto &us = entry.chunk_us;
+    std::printf ("| %g | %zu | %zu | %s | %zu | %.0f | %s | %.1f | %.1f | %.1f | %.1f | %.2f |\n",
+        ir_s, shape.frames, shape.channels, entry.system.name ().c_str (), latency,
+        entry.worker->accuracy_db (), entry.ns.text (2).c_str (), us.mean (), us.median (),
+        us.quantile (0.999), us.max (), entry.ns.median () / first.ns.median ());
+    std::fflush (stdout);
+    if (!csv_.is_open ())
+      return;
+    const bool spread = entry.system.manner.schedule == dsp::Schedule::spread;
+    csv_ << format ("%g,%zu,%zu,%s,%zu,%s,%zu,%.1f,%.4f,%.4f,%.4f,%.3f,%.3f,%.3f,%.3f,%zu,%g\n",
+        ir_s, shape.frames, shape.channels, entry.system.kind.c_str (),
+        entry.system.manner.batch_chunks, spread ? "spread" : "spike", latency,
+        entry.worker->accuracy_db (), entry.ns.median (), entry.ns.min (), entry.ns.max (),
+        us.mean (), us.median (), us.quantile (0.999), us.max (), options.repeats, options.seconds);
+    csv_.flush ();
+  }
 
-void run_length (
-    double seconds, const Options &options, const std::filesystem::path &folder, Summary &summary)
+private:
+  std::ofstream csv_;
+};
+
+void run_case (
+    double ir_s, const Shape &shape, const Options &options, Report &report, Summary &summary)
 {
-  progress (format ("reverb: %g s, planning", seconds));
-  const auto ir = make_response (seconds, folder);
+  const auto what =
+      format ("reverb: %g s, chunks of %zu, %zu channels", ir_s, shape.frames, shape.channels);
+  const auto ir = make_response (ir_s, shape.channels);
   std::vector<Entry> entries;
   for (const auto &key : options.systems) {
-    entries.push_back (make_entry (key, ir));
-    verify (entries.back (), ir);
+    progress (what + ", planning " + key);
+    auto system = System::parse (key, shape);
+    // Its block is four times the response; a minute of sound would be all or nothing.
+    if (system.kind == "audiofirfilter" && ir_s > 6.0)
+      continue;
+    auto worker = std::make_unique<Worker> (system, shape, ir);
+    entries.push_back ({std::move (system), std::move (worker), {}, {}});
   }
-  const auto noise = make_noise (kRingChunks * kBlockFrames, 4);
+  const auto chunks =
+      static_cast<std::size_t> (options.seconds * kRate / static_cast<double> (shape.frames) + 0.5);
   for (std::size_t repeat = 0; repeat < options.repeats; ++repeat) {
-    progress (format ("reverb: %g s, repeat %zu of %zu", seconds, repeat + 1, options.repeats));
-    for (auto &entry : entries)
-      measure (entry, noise, options.window_chunks);
+    progress (what + format (", repeat %zu of %zu", repeat + 1, options.repeats));
+    for (auto &entry : entries) {
+      const auto turn = entry.worker->measure (chunks);
+      entry.ns.add (turn.cpu_ns);
+      for (const float us : turn.chunk_us)
+        entry.chunk_us.add (static_cast<double> (us));
+    }
   }
   progress ("");
-
   for (const auto &entry : entries)
-    std::printf ("| %g | %s | %s | %s | %.1f | %.1f | %.1f | %.1f | %.2f |\n", seconds,
-        entry.name.c_str (), entry.added_latency.c_str (), entry.ns.text (2).c_str (),
-        entry.chunk_us.mean (), entry.chunk_us.median (), entry.chunk_us.quantile (0.999),
-        entry.chunk_us.max (), entry.ns.median () / entries[0].ns.median ());
-  std::fflush (stdout);
+    report.row (ir_s, shape, ir.frames (), entry, entries[0], options);
 
   const auto compare = [&] (const char *ours, const char *peer) {
     const auto find = [&] (const char *key) {
-      return std::find_if (
-          entries.begin (), entries.end (), [&] (const Entry &entry) { return entry.key == key; });
+      return std::find_if (entries.begin (), entries.end (),
+          [&] (const Entry &entry) { return entry.system.key == key; });
     };
     const auto a = find (ours), b = find (peer);
     if (a != entries.end () && b != entries.end ())
-      summary.add (
-          format ("reverb of %g s, %s", seconds, a->name.c_str ()), "ns", a->ns, b->name, b->ns);
+      summary.add (format ("reverb of %g s, %s", ir_s, a->system.name ().c_str ()), "ns", a->ns,
+          b->system.name (), b->ns);
   };
   compare ("convreverb", "zita");
   compare ("convreverb", "audiofirfilter");
   compare ("engine", "zita");
-  compare ("convreverb-batch", "convreverb");
-  compare ("engine-batch", "engine");
+  compare ("convreverb:10", "zita");
+  compare ("convreverb:10", "convreverb");
 }
 
 int run (int argc, char **argv)
 {
   gboolean quick = FALSE;
   int core = -1, repeats = 0;
-  g_autofree char *seconds = nullptr, *systems = nullptr, *summary_path = nullptr;
+  double length = 0.0;
+  g_autofree char *seconds = nullptr, *frames = nullptr, *channels = nullptr, *systems = nullptr,
+                  *summary_path = nullptr, *csv_path = nullptr, *title = nullptr;
   const GOptionEntry entries[] = {
-      {"quick", 'q', 0, G_OPTION_ARG_NONE, &quick, "Fewer repeats and cases", nullptr},
-      {"ir", 'i', 0, G_OPTION_ARG_STRING, &seconds, "Lengths of the response (0.1,0.5,2,6)",
+      {"quick", 'q', 0, G_OPTION_ARG_NONE, &quick, "Fewer repeats and shorter", nullptr},
+      {"ir", 'i', 0, G_OPTION_ARG_STRING, &seconds, "Lengths of the response (0.1,0.5,2,6,10)",
           "SECONDS,..."},
+      {"frames", 'f', 0, G_OPTION_ARG_STRING, &frames, "Lengths of the chunk (480)", "N,..."},
+      {"channels", 0, 0, G_OPTION_ARG_STRING, &channels, "Numbers of channels (2)", "N,..."},
       {"systems", 's', 0, G_OPTION_ARG_STRING, &systems,
-          "convreverb,convreverb-batch,engine,engine-batch,zita,audiofirfilter; the first is what "
-          "the "
-          "others are related to",
+          "engine, convreverb, zita, audiofirfilter; the first is what the others are related to",
           "LIST"},
-      {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (7)", "N"},
+      {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (5)", "N"},
+      {"seconds", 0, 0, G_OPTION_ARG_DOUBLE, &length, "Sound in a repeat (108)", "SECONDS"},
       {"core", 'c', 0, G_OPTION_ARG_INT, &core, "Core to run on (the last one)", "N"},
+      {"title", 't', 0, G_OPTION_ARG_STRING, &title, "Heading of the table", "TEXT"},
+      {"csv", 0, 0, G_OPTION_ARG_FILENAME, &csv_path, "Append all figures to FILE", "FILE"},
       {"summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Append ratios to FILE", "FILE"}, {}};
-  program::parse_options (argc, argv, entries, "What convolving a chunk costs.");
+  program::parse_options (argc, argv, entries, "What convolving a chunk costs.",
+      "engine:10 and convreverb:10 are batches of ten chunks, :offline of a second; :1:spike is "
+      "the "
+      "other schedule.");
 
   Options options;
   if (quick) {
     options.repeats = 3;
-    options.window_chunks = 3'600;
-    options.ir_seconds = {0.5, 2.0};
+    options.seconds = 36.0;
   }
   if (seconds != nullptr)
     options.ir_seconds = parse_seconds (seconds);
+  if (frames != nullptr)
+    options.frames = parse_counts (frames);
+  if (channels != nullptr)
+    options.channels = parse_counts (channels);
   if (systems != nullptr)
     options.systems = split (systems);
   if (repeats > 0)
     options.repeats = static_cast<std::size_t> (repeats);
+  if (length > 0.0)
+    options.seconds = length;
+  for (const auto &key : options.systems)
+    System::parse (key, {});
   core = pin_to_core (core);
   Summary summary {summary_path};
-  const TemporaryFolder folder;
+  Report report {csv_path};
+  const TemporaryCache cache;
 
-  std::printf (
-      "### Reverb\n\nStereo 48 kHz in chunks of 480 frames (10 ms), all on core %d; median "
-      "(min..max) of %zu repeats.\n\n",
-      core, options.repeats);
-  std::printf ("| IR s | system | added latency, frames | CPU ns a sample and channel | chunk µs: "
-               "mean | p50 | p99.9 | max | × %s |\n"
-               "|--:|---|--:|--:|--:|--:|--:|--:|--:|\n",
-      options.systems[0].c_str ());
-  for (double length : options.ir_seconds)
-    run_length (length, options, folder.path (), summary);
+  std::printf ("#### %s\n\n48 kHz, %g s of noise, all on core %d; median (min..max) of %zu "
+               "repeats.\n\n",
+      title != nullptr ? title : "Reverb", options.seconds, core, options.repeats);
+  Report::head (System::parse (options.systems.at (0), {}).name ());
+  for (const double ir_s : options.ir_seconds)
+    for (const std::size_t chunk : options.frames)
+      for (const std::size_t count : options.channels)
+        run_case (ir_s, {chunk, count}, options, report, summary);
   std::printf ("\n");
   return 0;
 }
