@@ -199,15 +199,16 @@ System System::parse (const std::string &key, const Shape &shape)
   const bool ours = system.kind == "engine" || system.kind == "convreverb";
   if (!ours && key != "zita" && key != "audiofirfilter")
     throw std::invalid_argument ("'" + key + "' is no system that this benchmark knows");
+  const auto longest = std::max<std::size_t> (kRateHz / shape.frames, 1);
   for (auto at = key.find (':'); at != std::string::npos;) {
     const auto end = key.find (':', at + 1);
     const auto word = key.substr (at + 1, end == std::string::npos ? end : end - at - 1);
     if (word == "spike" || word == "spread")
       system.manner.schedule = word == "spike" ? dsp::Schedule::spike : dsp::Schedule::spread;
     else if (word == "offline")
-      system.manner.batch_chunks = std::max<std::size_t> (kRateHz / shape.frames, 1);
+      system.manner.batch_chunks = longest;
     else
-      system.manner.batch_chunks = parse_counts (word).at (0);
+      system.manner.batch_chunks = std::min (parse_counts (word).at (0), longest);
     at = end;
   }
   return system;
