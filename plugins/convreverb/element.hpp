@@ -9,6 +9,7 @@
 
 #include "gstconvreverb.hpp"
 #include "impulsesource.hpp"
+#include "impulseworker.hpp"
 #include "reverbstream.hpp"
 
 namespace mt::convreverb {
@@ -25,21 +26,32 @@ struct Settings {
 };
 
 struct Element {
-  explicit Element (GstBaseTransform *transform) noexcept : stream {transform, gains} {}
+  explicit Element (GstBaseTransform *owner) noexcept
+      : transform {owner}, stream {owner, gains, wakeup}, worker {*this}
+  {}
 
+  GstBaseTransform *const transform;
   std::mutex mutex;
   Settings settings;
+  bool running {false}; // from READY → PAUSED to PAUSED → READY; the mutex guards it, too
+  std::shared_ptr<const ImpulseSource> source; // while running: what was loaded last. The mutex too
   Gains gains {kDefaultDry, kDefaultWet};
   std::atomic<bool> tail {true};
 
-  std::shared_ptr<const ImpulseSource> source; // from READY → PAUSED to PAUSED → READY
   std::optional<GstAudioInfo> refused; // and said so; the same caps come again with each buffer
+  Wakeup wakeup;                       // of the worker
   ReverbStream stream;
+  ImpulseWorker worker;
 
   Settings copy_settings ()
   {
     const std::lock_guard lock {mutex};
     return settings;
+  }
+  std::shared_ptr<const ImpulseSource> copy_source ()
+  {
+    const std::lock_guard lock {mutex};
+    return source;
   }
 };
 

@@ -9,6 +9,17 @@
 
 namespace mt::convreverb {
 
+/// The part of `range` over frames `from` to `to` of `frames`.
+inline dsp::GainRange part_of (
+    dsp::GainRange range, std::size_t from, std::size_t to, std::size_t frames) noexcept
+{
+  const auto at = [&] (std::size_t frame) {
+    return range.from +
+        (range.to - range.from) * static_cast<float> (frame) / static_cast<float> (frames);
+  };
+  return {at (from), to == frames ? range.to : at (to)};
+}
+
 /// A gain on its way to where it was last sent, over at least kRampSeconds, however short buffers
 /// are.
 class GainRamp {

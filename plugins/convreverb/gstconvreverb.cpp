@@ -44,10 +44,14 @@ static bool load (GstConvReverb *self) noexcept
 {
   Element &element = element_of (self);
   try {
-    const convreverb::ImpulseSettings settings = element.copy_settings ().impulse;
-    element.source.reset ();
     convreverb::recall_plans ();
-    element.source = convreverb::load_source (settings, nullptr, [] { return false; });
+    const convreverb::ImpulseSettings settings = element.copy_settings ().impulse;
+    auto source = convreverb::load_source (settings, nullptr, [] { return false; });
+    const std::lock_guard lock {element.mutex};
+    element.source = std::move (source);
+    element.running = true;
+    if (element.settings.impulse != settings) // set meanwhile
+      element.worker.request ();
     return true;
   } catch (const convreverb::LoadError &error) {
     GST_ELEMENT_ERROR (self, RESOURCE, READ, ("%s", error.what ()), (nullptr));
@@ -58,6 +62,20 @@ static bool load (GstConvReverb *self) noexcept
   return false;
 }
 
+/// Back to READY, or never away from it.
+static void stop (Element &element) noexcept
+{
+  {
+    const std::lock_guard lock {element.mutex};
+    element.running = false;
+  }
+  element.worker.stop ();
+  element.stream.clear ();
+  element.refused.reset ();
+  const std::lock_guard lock {element.mutex};
+  element.source.reset ();
+}
+
 static GstStateChangeReturn gst_conv_reverb_change_state (
     GstElement *object, GstStateChange transition) noexcept
 {
@@ -65,12 +83,9 @@ static GstStateChangeReturn gst_conv_reverb_change_state (
     return GST_STATE_CHANGE_FAILURE;
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS (gst_conv_reverb_parent_class)->change_state (object, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    Element &element = element_of (object);
-    element.stream.clear ();
-    element.source.reset ();
-    element.refused.reset ();
-  }
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY ||
+      (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE))
+    stop (element_of (object));
   return result;
 }
 
@@ -86,7 +101,8 @@ static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInf
   }
   try {
     const convreverb::Settings settings = element.copy_settings ();
-    element.stream.configure (*info, convreverb::make_impulse (*element.source, *info),
+    const auto source = element.copy_source ();
+    element.stream.configure (*info, source, convreverb::make_impulse (*source, *info),
         settings.batch_ns, settings.schedule);
     element.refused.reset ();
     return TRUE;
@@ -216,8 +232,8 @@ static void gst_conv_reverb_class_init (GstConvReverbClass *klass)
   gst_element_class_set_static_metadata (element_class, "Convolution reverb", "Filter/Effect/Audio",
       "Convolves the stream with an impulse response, with no added latency or in batches",
       PACKAGE_NAME);
-  GstCaps *const caps = gst_caps_from_string ("audio/x-raw, format=" GST_AUDIO_NE (
-      F32) ", rate=[1, max], channels=[1, 64], layout=interleaved");
+  GstCaps *const caps = gst_caps_from_string ("audio/x-raw, format={" GST_AUDIO_NE (
+      F32) "," GST_AUDIO_NE (F64) "}, rate=[1, max], channels=[1, 64], layout=interleaved");
   gst_audio_filter_class_add_pad_templates (GST_AUDIO_FILTER_CLASS (klass), caps);
   gst_caps_unref (caps);
 

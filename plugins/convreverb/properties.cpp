@@ -225,6 +225,8 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   default:
     if (!set_impulse (settings.impulse, id, value))
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
+    else if (element.running)
+      element.worker.request ();
   }
 }
 
@@ -315,37 +317,37 @@ void install_properties (GObjectClass *object_class) noexcept
       GST_PARAM_MUTABLE_PLAYING | GST_PARAM_CONTROLLABLE);
   const auto ready = static_cast<GParamFlags> (
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
-  const auto any = static_cast<GParamFlags> (
+  const auto live = static_cast<GParamFlags> (
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);
   constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity ();
 
   g_object_class_install_property (object_class, PROP_IR_LOCATION,
       g_param_spec_string ("ir-location", "Impulse response file",
           "File of the impulse response, anything that GStreamer decodes; none: preset-room",
-          nullptr, ready));
+          nullptr, live));
   g_object_class_install_property (object_class, PROP_IR,
       g_param_spec_boxed ("ir", "Impulse response",
           "The impulse response as a sample of raw audio of any format; none: ir-location, kernel "
           "or preset-room",
-          GST_TYPE_SAMPLE, ready));
+          GST_TYPE_SAMPLE, live));
   // Of numbers, or of arrays of numbers, so that no element type can be named.
   g_object_class_install_property (object_class, PROP_KERNEL,
       gst_param_spec_array ("kernel", "Kernel",
           "The impulse response as an array of numbers, or one array for each channel, at the "
           "stream's rate; empty: ir-location, ir or preset-room",
-          nullptr, ready));
+          nullptr, live));
   g_object_class_install_property (object_class, PROP_PRESET_ROOM,
       g_param_spec_enum ("preset-room", "Preset room",
           "Synthetic room that is used without ir-location", room_type (),
-          static_cast<gint> (dsp::Room::hall), ready));
+          static_cast<gint> (dsp::Room::hall), live));
   g_object_class_install_property (object_class, PROP_DECAY_TIME,
       g_param_spec_double ("decay-time", "Decay time",
           "Seconds in which the preset room's sound falls by 60 dB (0 = the room's own)", 0.0,
-          kMaxDecaySeconds, 0.0, ready));
+          kMaxDecaySeconds, 0.0, live));
   g_object_class_install_property (object_class, PROP_DAMPING,
       g_param_spec_double ("damping", "Damping",
           "How much faster the preset room's highs decay (0 = as the rest, 1 = in half the time)",
-          0.0, 1.0, kDefaultDamping, ready));
+          0.0, 1.0, kDefaultDamping, live));
   g_object_class_install_property (object_class, PROP_DRY,
       g_param_spec_double ("dry", "Dry gain", "Linear gain of the input in the output", 0.0,
           kMaxGain, kDefaultDry, playing));
@@ -358,25 +360,25 @@ void install_properties (GObjectClass *object_class) noexcept
           mix_of (kDefaultDry, kDefaultWet), playing));
   g_object_class_install_property (object_class, PROP_NORMALIZE,
       g_param_spec_enum ("normalize", "Normalize", "How the impulse response is scaled",
-          normalize_type (), static_cast<gint> (dsp::Normalize::energy), ready));
+          normalize_type (), static_cast<gint> (dsp::Normalize::energy), live));
   g_object_class_install_property (object_class, PROP_IR_GAIN,
       g_param_spec_double ("ir-gain", "Gain of the impulse response",
           "Gain of the impulse response after normalize, in dB", kMinGainDb, kMaxGainDb, 0.0,
-          ready));
+          live));
   g_object_class_install_property (object_class, PROP_IR_TRIM,
       g_param_spec_double ("ir-trim", "Trim",
           "The end of the impulse response is cut where it stays so many dB under its peak (-inf = "
           "keep all)",
-          kMinusInfinity, 0.0, kDefaultTrimDb, ready));
+          kMinusInfinity, 0.0, kDefaultTrimDb, live));
   g_object_class_install_property (object_class, PROP_IR_ROUTING,
       gst_param_spec_array ("ir-routing", "Routing",
           "For each output channel a row, in it for each input channel the channel of the impulse "
           "response from there to here, from 0, or -1 for none; empty: by the number of channels",
-          nullptr, ready));
+          nullptr, live));
   g_object_class_install_property (object_class, PROP_PRE_DELAY,
       g_param_spec_uint64 ("pre-delay", "Pre-delay",
           "Silence in front of the impulse response, ns; the dry sound is not delayed", 0,
-          kMaxPreDelayNs, 0, ready));
+          kMaxPreDelayNs, 0, live));
   g_object_class_install_property (object_class, PROP_BATCH_DURATION,
       g_param_spec_uint64 ("batch-duration", "Batch duration",
           "Sound that is gathered for one transform, ns; rounded to whole input buffers, of which "
@@ -392,7 +394,7 @@ void install_properties (GObjectClass *object_class) noexcept
           "Let the sound ring out after the end of the stream; without it, the output is as long "
           "as "
           "the input",
-          TRUE, any));
+          TRUE, live));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics", "How the work is laid out and what it cost",
           GST_TYPE_STRUCTURE,

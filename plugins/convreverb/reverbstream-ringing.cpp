@@ -83,8 +83,8 @@ bool ReverbStream::push_silence (std::uint64_t frames) noexcept
     if (buffer) {
       const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
       if (map) {
-        const auto io = map.as<float> ();
-        std::fill (io.begin (), io.end (), 0.0f);
+        const auto io = map.as<std::byte> ();
+        std::fill (io.begin (), io.end (), std::byte {0});
         convolve (io, gains);
         mapped = true;
       }
@@ -122,7 +122,7 @@ bool ReverbStream::push_silence (std::uint64_t frames) noexcept
 void ReverbStream::finish (bool ring) noexcept
 {
   if (started_) {
-    const std::uint64_t frames = ring ? convolver_->tail_frames () : convolver_->latency_frames ();
+    const std::uint64_t frames = ring ? crossfade_.tail_frames () : crossfade_.latency_frames ();
     if (frames > 0) {
       open_segment_end (frames);
       push_silence (frames);
@@ -136,7 +136,7 @@ GstClockTime ReverbStream::pass_gap (GstClockTime end) noexcept
   if (!GST_CLOCK_TIME_IS_VALID (next_in_) || end <= next_in_)
     return GST_CLOCK_TIME_NONE;
   const std::uint64_t hole = to_frames (end - next_in_);
-  const std::uint64_t tail = convolver_->tail_frames ();
+  const std::uint64_t tail = crossfade_.tail_frames ();
   push_silence (std::min (hole, tail));
   if (hole <= tail) {
     next_in_ = end;
@@ -159,7 +159,7 @@ void ReverbStream::enter_segment (const GstSegment &next) noexcept
   // Without latency nothing is owed to the old segment. If the running time goes on, so does the
   // ringing: where does the next buffer have to start in the new segment?
   guint64 running = 0, position = 0;
-  const bool continues = convolver_->latency_frames () == 0 && now.format == GST_FORMAT_TIME &&
+  const bool continues = crossfade_.latency_frames () == 0 && now.format == GST_FORMAT_TIME &&
       next.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID (next_in_) &&
       gst_segment_to_running_time_full (&now, GST_FORMAT_TIME, next_in_, &running) > 0 &&
       gst_segment_position_from_running_time_full (&next, GST_FORMAT_TIME, running, &position) > 0;

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <exception>
-
-#include "planmemory.hpp"
+#include <string>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_conv_reverb_debug);
 #define GST_CAT_DEFAULT gst_conv_reverb_debug
@@ -18,6 +17,12 @@ namespace {
 // partitions than they save, larger ones gain nothing for a buffer that ends inside them.
 constexpr std::size_t kMinBlockFrames = 256;
 constexpr std::size_t kMaxBlockFrames = 4096;
+
+constexpr std::size_t kPieceFrames = 1024; // of doubles that are made floats in one go
+
+// Of input that is kept for responses to come; a longer one has not heard more than this.
+constexpr std::size_t kHistorySeconds = 15;
+constexpr std::size_t kHistoryBytes = std::size_t {64} << 20;
 
 const char *name_of (dsp::PlanSource source) noexcept
 {
@@ -34,14 +39,14 @@ const char *name_of (dsp::PlanSource source) noexcept
 
 } // namespace
 
-void ReverbStream::configure (
-    const GstAudioInfo &info, StreamImpulse impulse, GstClockTime batch_ns, dsp::Schedule schedule)
+void ReverbStream::configure (const GstAudioInfo &info, std::shared_ptr<const ImpulseSource> source,
+    StreamImpulse impulse, GstClockTime batch_ns, dsp::Schedule schedule)
 {
   clear ();
   info_ = info;
   batch_ns_ = batch_ns;
   schedule_ = schedule;
-  ir_channels_ = impulse.impulse.channels;
+  source_ = std::move (source);
   impulse_ = std::move (impulse);
   try {
     build (layout_for (std::max<std::uint64_t> (to_frames (chunk_ns_), 1)),
@@ -54,22 +59,20 @@ void ReverbStream::configure (
 
 void ReverbStream::clear () noexcept
 {
-  drop_convolver ();
+  {
+    const std::lock_guard lock {target_mutex_};
+    target_ = {};
+  }
+  crossfade_.stop ();
+  list_.forget_work ();
   impulse_.reset ();
+  source_.reset ();
+  layout_ = {};
   ring_frames_ = 0;
-  not_finite_ = 0;
   clean_frames_ = 0;
   complained_ = false;
-  frames_done_ = busy_ns_ = worst_ns_ = 0;
+  not_finite_ = frames_done_ = buffers_ = skipped_buffers_ = busy_ns_ = worst_ns_ = 0;
   reset ();
-}
-
-void ReverbStream::drop_convolver () noexcept
-{
-  std::unique_ptr<dsp::Convolver> old; // goes without the lock: it may wait for FFTW
-  const std::lock_guard lock {convolver_mutex_};
-  old.swap (convolver_);
-  layout_ = {};
 }
 
 ReverbStream::Layout ReverbStream::layout_for (std::size_t chunk) const noexcept
@@ -94,33 +97,67 @@ void ReverbStream::set_latency (std::size_t frames) noexcept
         GST_ELEMENT (transform_), gst_message_new_latency (GST_OBJECT (transform_)));
 }
 
+dsp::ConvolverConfig ReverbStream::config_for (
+    const Layout &layout, dsp::Planning planning) const noexcept
+{
+  return {.channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
+      .chunk_frames = layout.chunk_frames,
+      .latency_frames = layout.latency_frames,
+      .schedule = schedule_,
+      .planning = planning};
+}
+
 /// Makes the convolver; waits for FFTW when it has not seen this length before.
 void ReverbStream::build (const Layout &layout, dsp::Planning planning)
 {
-  if (planning_wanted () == dsp::Planning::estimate)
-    planning = dsp::Planning::estimate;
-  drop_convolver (); // two of them might be more than there is memory for
-  auto made = std::make_unique<dsp::Convolver> (
-      dsp::ConvolverConfig {.channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_)),
-          .chunk_frames = layout.chunk_frames,
-          .latency_frames = layout.latency_frames,
-          .schedule = schedule_,
-          .routing = impulse_->routing,
-          .planning = planning},
-      impulse_->impulse);
-  keep_plans ();
-  {
-    const std::lock_guard lock {convolver_mutex_};
-    convolver_ = std::move (made);
-  }
-  for (const dsp::StagePlan &stage : convolver_->plan ().stages) {
+  crossfade_.stop (); // two of them might be more than there is memory for
+  auto made = make_convolution (config_for (layout, planning), *impulse_);
+  for (const dsp::StagePlan &stage : made->convolver.plan ().stages) {
     GST_INFO_OBJECT (transform_, "from frame %zu on %zu partitions of %zu frames, FFT of %zu %s",
         stage.offset_frames, stage.partitions, stage.block_frames, stage.transform_length,
         name_of (stage.plan_source));
   }
+  crossfade_.start (std::move (made));
   layout_ = layout;
   preroll_frames_ = layout.latency_frames;
   set_latency (layout.latency_frames);
+}
+
+/// From now on the input is kept, and another convolver may come.
+void ReverbStream::listen ()
+{
+  // So much that a response as long as the one there is, or of the usual length, has heard it all.
+  const auto rate = static_cast<std::size_t> (GST_AUDIO_INFO_RATE (&info_));
+  const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_));
+  const std::size_t usual =
+      std::min (kHistorySeconds * rate, kHistoryBytes / (channels * sizeof (float)));
+  const std::size_t frames = std::max (usual, crossfade_.tail_frames ()) + rate;
+  StreamTarget target {++targets_, info_, config_for (layout_, dsp::Planning::measure),
+      std::make_shared<dsp::InputHistory> (channels, frames), source_};
+  if (GST_AUDIO_INFO_FORMAT (&info_) == GST_AUDIO_FORMAT_F64)
+    piece_.resize (kPieceFrames * channels);
+  crossfade_.listen (target);
+  {
+    const std::lock_guard lock {target_mutex_};
+    target_ = std::move (target);
+  }
+  wakeup_.signal ();
+}
+
+StreamTarget ReverbStream::target () const
+{
+  const std::lock_guard lock {target_mutex_};
+  return target_;
+}
+
+void ReverbStream::offer (std::unique_ptr<Convolution> next, const StreamTarget &target,
+    std::shared_ptr<const ImpulseSource> source)
+{
+  next->target_id = target.id;
+  crossfade_.offer (std::move (next));
+  const std::lock_guard lock {target_mutex_};
+  if (target_.id == target.id)
+    target_.source = std::move (source);
 }
 
 /// The stream comes in buffers of `chunk` frames. Posts an error when there is no convolver for
@@ -131,6 +168,7 @@ bool ReverbStream::settle (std::size_t chunk) noexcept
   try {
     if (layout != layout_)
       build (layout, dsp::Planning::measure);
+    listen ();
   } catch (const std::exception &error) {
     GST_ELEMENT_ERROR (transform_, LIBRARY, INIT,
         ("The convolution cannot be set up: %s.", error.what ()),
@@ -146,32 +184,45 @@ bool ReverbStream::settle (std::size_t chunk) noexcept
 
 void ReverbStream::describe (GstStructure *stats) const
 {
-  const std::lock_guard lock {convolver_mutex_};
-  if (convolver_) {
-    const dsp::StagePlan &head = convolver_->plan ().stages.front ();
-    const dsp::ConvolverWork work = convolver_->work ();
-    const auto field = [&] (const char *name, std::uint64_t value) {
-      gst_structure_set (stats, name, G_TYPE_UINT64, static_cast<guint64> (value), nullptr);
-    };
-    field ("block-frames", head.block_frames);
-    field ("partitions", head.partitions);
-    field ("transform-length", head.transform_length);
-    gst_structure_set (stats, "transform-plan", G_TYPE_STRING, name_of (head.plan_source), nullptr);
-    field ("latency-frames", convolver_->latency_frames ());
-    field ("ir-frames", convolver_->ir_frames ());
-    field ("ir-channels", ir_channels_);
-    field ("tail-frames", convolver_->tail_frames ());
-    field ("forward-transforms", work.forward_transforms);
-    field ("inverse-transforms", work.inverse_transforms);
-    field ("multiply-passes", work.sums);
-    field ("not-finite-samples", work.not_finite);
-  }
-  const std::uint64_t frames = frames_done_.load (std::memory_order_relaxed);
-  const std::uint64_t busy = busy_ns_.load (std::memory_order_relaxed);
-  gst_structure_set (stats, "frames", G_TYPE_UINT64, static_cast<guint64> (frames),
-      "mean-ns-per-frame", G_TYPE_DOUBLE,
-      frames ? static_cast<double> (busy) / static_cast<double> (frames) : 0.0, "worst-buffer-ns",
-      G_TYPE_UINT64, static_cast<guint64> (worst_ns_.load (std::memory_order_relaxed)), nullptr);
+  const auto field = [&] (const char *name, std::uint64_t value) {
+    gst_structure_set (stats, name, G_TYPE_UINT64, static_cast<guint64> (value), nullptr);
+  };
+  const auto read = [] (const std::atomic<std::uint64_t> &value) {
+    return value.load (std::memory_order_relaxed);
+  };
+  list_.look (crossfade_.active (), [&] (const Convolution &active) {
+    const dsp::Convolver &convolver = active.convolver;
+    const std::vector<dsp::StagePlan> &stages = convolver.plan ().stages;
+    std::string plan;
+    for (const dsp::StagePlan &stage : stages)
+      plan += (plan.empty () ? "" : " + ") + std::to_string (stage.partitions) + " x " +
+          std::to_string (stage.block_frames) + (stage.spread ? " spread" : "");
+    gst_structure_set (stats, "plan", G_TYPE_STRING, plan.c_str (), nullptr);
+    field ("block-frames", stages.front ().block_frames);
+    field ("partitions", stages.front ().partitions);
+    field ("transform-length", stages.front ().transform_length);
+    gst_structure_set (
+        stats, "transform-plan", G_TYPE_STRING, name_of (stages.front ().plan_source), nullptr);
+    field ("latency-frames", convolver.latency_frames ());
+    field ("ir-frames", convolver.ir_frames ());
+    field ("ir-channels", active.ir_channels);
+    field ("tail-frames", convolver.tail_frames ());
+  });
+  const dsp::ConvolverWork work = list_.work ();
+  field ("forward-transforms", work.forward_transforms);
+  field ("inverse-transforms", work.inverse_transforms);
+  field ("multiply-passes", work.sums);
+  field ("not-finite-samples", read (not_finite_));
+  field ("ir-changes", crossfade_.changes ());
+  const std::uint64_t frames = read (frames_done_), buffers = read (buffers_);
+  field ("frames", frames);
+  field ("worst-buffer-ns", read (worst_ns_));
+  const auto share = [&] (const char *name, std::uint64_t part, std::uint64_t whole) {
+    gst_structure_set (stats, name, G_TYPE_DOUBLE,
+        whole ? static_cast<double> (part) / static_cast<double> (whole) : 0.0, nullptr);
+  };
+  share ("mean-ns-per-frame", read (busy_ns_), frames);
+  share ("skipped-share", read (skipped_buffers_), buffers);
 }
 
 } // namespace mt::convreverb

@@ -20,10 +20,9 @@ constexpr double kCleanSecondsBetweenWarnings = 1.0;
 
 void ReverbStream::reset () noexcept
 {
-  if (convolver_)
-    convolver_->reset ();
+  crossfade_.reset ();
   started_ = false;
-  preroll_frames_ = convolver_ ? convolver_->latency_frames () : 0;
+  preroll_frames_ = crossfade_ ? crossfade_.latency_frames () : 0;
   next_in_ = next_out_ = GST_CLOCK_TIME_NONE;
   next_offset_ = GST_BUFFER_OFFSET_NONE;
   gains_known_ = false;
@@ -84,29 +83,61 @@ ReverbStream::GainRanges ReverbStream::advance_gains (
   return {dry_.advance (dry, frames, rate_hz), wet_.advance (wet, frames, rate_hz)};
 }
 
-/// Convolves a mapped buffer in place.
-void ReverbStream::convolve (std::span<float> io, const GainRanges &gains) noexcept
+/// The convolver's own numbers are floats; so is what a stream of doubles gets, piece by piece.
+bool ReverbStream::convolve_doubles (std::span<double> io, const GainRanges &gains) noexcept
 {
+  const std::size_t channels = crossfade_.channels ();
+  const std::size_t frames = io.size () / channels;
+  bool audible = false;
+  for (std::size_t done = 0; done < frames;) {
+    const std::size_t now = std::min (frames - done, piece_.size () / channels);
+    const std::span part = io.subspan (done * channels, now * channels);
+    const std::span piece {piece_.data (), part.size ()};
+    for (std::size_t i = 0; i < part.size (); ++i)
+      piece[i] = static_cast<float> (part[i]);
+    audible = crossfade_.process (piece, part_of (gains.dry, done, done + now, frames),
+                  part_of (gains.wet, done, done + now, frames)) ||
+        audible;
+    for (std::size_t i = 0; i < part.size (); ++i)
+      part[i] = static_cast<double> (piece[i]);
+    done += now;
+  }
+  return audible;
+}
+
+/// Convolves whole frames of a mapped buffer in place. False when it is silent before and after.
+bool ReverbStream::convolve (std::span<std::byte> bytes, const GainRanges &gains) noexcept
+{
+  const auto as = [bytes]<class T> (T) {
+    return std::span {reinterpret_cast<T *> (bytes.data ()), bytes.size () / sizeof (T)};
+  };
+  // The only writer: plain loads and stores will do.
+  const auto add = [] (std::atomic<std::uint64_t> &count, std::uint64_t n) {
+    count.store (count.load (std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  };
   const auto start = std::chrono::steady_clock::now ();
-  convolver_->process (io, gains.dry, gains.wet);
+  const bool audible = GST_AUDIO_INFO_FORMAT (&info_) == GST_AUDIO_FORMAT_F64
+      ? convolve_doubles (as (double {}), gains)
+      : crossfade_.process (as (float {}), gains.dry, gains.wet);
   const auto busy =
       static_cast<std::uint64_t> (std::chrono::duration_cast<std::chrono::nanoseconds> (
           std::chrono::steady_clock::now () - start)
                                       .count ());
-  // The only writer: plain loads and stores will do.
-  frames_done_.store (
-      frames_done_.load (std::memory_order_relaxed) + io.size () / convolver_->channels (),
-      std::memory_order_relaxed);
-  busy_ns_.store (busy_ns_.load (std::memory_order_relaxed) + busy, std::memory_order_relaxed);
+  add (frames_done_, bytes.size () / static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&info_)));
+  add (buffers_, 1);
+  add (skipped_buffers_, !audible);
+  add (busy_ns_, busy);
   if (busy > worst_ns_.load (std::memory_order_relaxed))
     worst_ns_.store (busy, std::memory_order_relaxed);
+  return audible;
 }
 
 /// One warning for each run of bad samples; a clean second ends a run.
 void ReverbStream::watch_not_finite (std::size_t frames) noexcept
 {
-  const std::uint64_t count = convolver_->nonfinite_samples ();
-  if (count == not_finite_) {
+  const std::uint64_t count = crossfade_.not_finite ();
+  const std::uint64_t before = not_finite_.exchange (count, std::memory_order_relaxed);
+  if (count == before) {
     clean_frames_ += frames;
     if (complained_ &&
         static_cast<double> (clean_frames_) >
@@ -114,8 +145,7 @@ void ReverbStream::watch_not_finite (std::size_t frames) noexcept
       complained_ = false;
     return;
   }
-  const std::uint64_t added = count - not_finite_;
-  not_finite_ = count;
+  const std::uint64_t added = count - before;
   clean_frames_ = 0;
   if (complained_)
     return;
@@ -147,24 +177,28 @@ GstFlowReturn ReverbStream::process (GstBuffer *buffer) noexcept
   else if (GST_CLOCK_TIME_IS_VALID (next_in_))
     next_in_ += to_ns (frames);
 
-  const std::size_t latency = convolver_->latency_frames ();
+  const std::size_t latency = crossfade_.latency_frames ();
   const GstClockTime delay = to_ns (latency);
   const GstClockTime out_end = GST_CLOCK_TIME_IS_VALID (next_in_)
       ? next_in_ - std::min (next_in_, delay)
       : GST_CLOCK_TIME_NONE;
   const GainRanges gains = advance_gains (frames, out_end);
+  bool audible = false;
   {
     const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
     if (!map) {
       GST_ELEMENT_ERROR (transform_, RESOURCE, WRITE, ("A buffer cannot be mapped."), (nullptr));
       return GST_FLOW_ERROR;
     }
-    const auto io = map.as<float> ();
+    const auto io = map.as<std::byte> ();
     if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP))
-      std::fill (io.begin (), io.end (), 0.0f);
-    convolve (io.first (frames * convolver_->channels ()), gains);
+      std::fill (io.begin (), io.end (), std::byte {0});
+    audible = convolve (io.first (frames * frame_bytes), gains);
   }
-  GST_BUFFER_FLAG_UNSET (buffer, GST_BUFFER_FLAG_GAP);
+  if (audible)
+    GST_BUFFER_FLAG_UNSET (buffer, GST_BUFFER_FLAG_GAP);
+  else
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_GAP);
   watch_not_finite (frames);
   if (latency == 0) {
     next_out_ = next_in_;

@@ -3,16 +3,18 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <gst/audio/audio.h>
 #include <gst/base/gstbasetransform.h>
 
-#include "dsp/convolver.hpp"
+#include "crossfade.hpp"
 #include "gainramp.hpp"
 #include "impulsesource.hpp"
 
@@ -25,19 +27,22 @@ struct Gains {
 };
 
 /// One stream of one format. Everything belongs to the streaming thread (or to whoever holds the
-/// stream lock of the sink pad) but latency_ns() and describe().
+/// stream lock of the sink pad) but what says otherwise.
 class ReverbStream {
 public:
   /// `transform` owns this and gets the output; its properties `dry` and `wet` are in `gains`.
-  ReverbStream (GstBaseTransform *transform, const Gains &gains) noexcept
-      : transform_ {transform}, gains_ {gains}
+  /// `wakeup` is signalled when there is something for the thread that makes convolvers: a target
+  /// that may want another one, or one that is done with.
+  ReverbStream (GstBaseTransform *transform, const Gains &gains, Wakeup &wakeup) noexcept
+      : transform_ {transform}, gains_ {gains}, wakeup_ {wakeup}, crossfade_ {list_, wakeup}
   {}
 
-  /// Takes a format and an impulse response at its rate, and makes the convolver for buffers as
-  /// long as the last stream's, at first 10 ms. The first buffer decides: when its size asks for
-  /// other blocks, it waits for another convolver. May throw what dsp::Convolver throws.
-  void configure (const GstAudioInfo &info, StreamImpulse impulse, GstClockTime batch_ns,
-      dsp::Schedule schedule);
+  /// Takes a format and an impulse response at its rate, which was made from `source`, and makes
+  /// the convolver for buffers as long as the last stream's, at first 10 ms. The first buffer
+  /// decides: when its size asks for other blocks, it waits for another convolver. May throw what
+  /// dsp::Convolver throws.
+  void configure (const GstAudioInfo &info, std::shared_ptr<const ImpulseSource> source,
+      StreamImpulse impulse, GstClockTime batch_ns, dsp::Schedule schedule);
   bool is_configured () const noexcept { return impulse_.has_value (); }
   const GstAudioInfo &info () const noexcept { return info_; }
   /// Gives everything back.
@@ -61,6 +66,16 @@ public:
   /// Forgets all sound and the place in time.
   void reset () noexcept;
 
+  /// What another convolver would have to fit; its id is 0 before the first buffer. Any thread but
+  /// a streaming one.
+  StreamTarget target () const;
+  /// Puts another convolver for `target` in place of the one there is, by a crossfade. The thread
+  /// that makes convolvers.
+  void offer (std::unique_ptr<Convolution> next, const StreamTarget &target,
+      std::shared_ptr<const ImpulseSource> source);
+  /// Frees what the streaming thread is done with. The same thread.
+  void collect () noexcept { crossfade_.collect (); }
+
   /// Any thread.
   GstClockTime latency_ns () const noexcept { return latency_ns_.load (std::memory_order_relaxed); }
   /// Any thread but a streaming one in a hurry: takes a lock. Adds fields to a structure.
@@ -74,9 +89,10 @@ private:
     bool operator== (const Layout &) const noexcept = default;
   };
   Layout layout_for (std::size_t chunk_frames) const noexcept;
+  dsp::ConvolverConfig config_for (const Layout &layout, dsp::Planning planning) const noexcept;
   void build (const Layout &layout, dsp::Planning planning);
   bool settle (std::size_t chunk_frames) noexcept;
-  void drop_convolver () noexcept;
+  void listen ();
   void set_latency (std::size_t frames) noexcept;
 
   void follow_jump (GstBuffer *buffer) noexcept;
@@ -86,7 +102,8 @@ private:
     dsp::GainRange wet;
   };
   GainRanges advance_gains (std::size_t frames, GstClockTime out_end) noexcept;
-  void convolve (std::span<float> io, const GainRanges &gains) noexcept;
+  bool convolve (std::span<std::byte> bytes, const GainRanges &gains) noexcept;
+  bool convolve_doubles (std::span<double> io, const GainRanges &gains) noexcept;
   void watch_not_finite (std::size_t frames) noexcept;
   void open_segment_end (std::uint64_t frames) noexcept;
   GstClockTime to_ns (std::uint64_t frames) const noexcept;
@@ -100,11 +117,15 @@ private:
   dsp::Schedule schedule_ {dsp::Schedule::spread};
   std::optional<StreamImpulse> impulse_;
 
-  mutable std::mutex convolver_mutex_; // for changing the pointer, and for describe()
-  std::unique_ptr<dsp::Convolver> convolver_;
-  std::size_t ir_channels_ {0};
-  Layout layout_ {};            // of convolver_
-  std::size_t ring_frames_ {0}; // of a buffer of silence; 0: convolver_ is made on a guess
+  std::shared_ptr<const ImpulseSource> source_; // of impulse_
+  Wakeup &wakeup_;
+  ConvolutionList list_;
+  Crossfade crossfade_;
+  mutable std::mutex target_mutex_; // never taken while buffers are processed
+  StreamTarget target_;
+  std::uint64_t targets_ {0};
+  Layout layout_ {};            // of the convolver
+  std::size_t ring_frames_ {0}; // of a buffer of silence; 0: the convolver is made on a guess
   GstClockTime chunk_ns_ {10 * GST_MSECOND}; // of the last stream: the guess for the next
 
   // In the order of the timeline. NONE / unset before the first buffer after a reset.
@@ -115,16 +136,19 @@ private:
   std::uint64_t next_offset_ {GST_BUFFER_OFFSET_NONE};
   bool discont_ {false}; // owed to the next buffer out
 
+  std::vector<float> piece_; // of a stream of doubles
   bool gains_known_ {false};
   GainRamp dry_;
   GainRamp wet_;
 
-  std::uint64_t not_finite_ {0};   // count of the convolver, last seen
+  std::atomic<std::uint64_t> not_finite_ {0};
   std::uint64_t clean_frames_ {0}; // since the last bad sample
   bool complained_ {false};
 
   std::atomic<GstClockTime> latency_ns_ {0};
   std::atomic<std::uint64_t> frames_done_ {0};
+  std::atomic<std::uint64_t> buffers_ {0};
+  std::atomic<std::uint64_t> skipped_buffers_ {0};
   std::atomic<std::uint64_t> busy_ns_ {0};
   std::atomic<std::uint64_t> worst_ns_ {0};
 };

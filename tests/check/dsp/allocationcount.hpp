@@ -15,10 +15,20 @@ namespace mt::test {
 
 inline std::atomic<bool> counting_allocations {false};
 inline std::atomic<std::size_t> allocations {0};
+/// Where threads may allocate beside the one that may not: count on those alone that are marked.
+inline std::atomic<bool> only_marked_threads {false};
+inline thread_local bool thread_is_marked = false;
+
+/// Whether what this thread does now counts.
+inline bool counts_here () noexcept
+{
+  return counting_allocations.load (std::memory_order_relaxed) &&
+      (thread_is_marked || !only_marked_threads.load (std::memory_order_relaxed));
+}
 
 inline void note_allocation () noexcept
 {
-  if (counting_allocations.load (std::memory_order_relaxed))
+  if (counts_here ())
     allocations.fetch_add (1, std::memory_order_relaxed);
 }
 

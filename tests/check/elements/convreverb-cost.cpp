@@ -2,7 +2,9 @@
 // What convreverb costs between two buffers, and what it says about it.
 #include "../dsp/allocationcount.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <ctime>
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -19,7 +21,7 @@ static std::atomic<int> locks {0};
 extern "C" __attribute__ ((visibility ("default"))) int pthread_mutex_lock (
     pthread_mutex_t *lock) noexcept
 {
-  locks += counting_allocations;
+  locks += counts_here ();
   using Lock = int (pthread_mutex_t *);
   static Lock *const real = reinterpret_cast<Lock *> (dlsym (RTLD_NEXT, "pthread_mutex_lock"));
   return real (lock);
@@ -67,7 +69,113 @@ GST_START_TEST (test_no_allocation_and_no_lock_for_a_buffer)
   }
 }
 GST_END_TEST;
+
+GST_START_TEST (test_no_allocation_and_no_lock_around_a_change)
+{
+  // Of every buffer from before the first change to after the last, those of the crossfades among
+  // them; the thread that loads allocates all the time.
+  for (const GstClockTime batch : {GstClockTime {0}, 100 * kMillisecond}) {
+    Reverb reverb (2, kRate, "preset-room", 0, "batch-duration", batch);
+    GstPad *const sink = gst_element_get_static_pad (reverb.element, "sink");
+    GstPad *const src = gst_element_get_static_pad (reverb.element, "src");
+    const auto start = [] (GstPad *, GstPadProbeInfo *, gpointer) {
+      counting_allocations = true;
+      return GST_PAD_PROBE_OK;
+    };
+    const auto stop = [] (GstPad *, GstPadProbeInfo *, gpointer) {
+      counting_allocations = false;
+      return GST_PAD_PROBE_OK;
+    };
+    Random random {53};
+    reverb.push_all (random.samples (kRate * 2), 480);
+    gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, +start, nullptr, nullptr);
+    gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, +stop, nullptr, nullptr);
+    thread_is_marked = only_marked_threads = true;
+    allocations = 0;
+    locks = 0;
+    for (std::uint64_t change = 1; change <= 10; ++change) {
+      g_object_set (reverb.element, "decay-time", change % 2 ? 2.0 : 0.3, nullptr);
+      for (int i = 0; reverb.stat ("ir-changes") < change; ++i) {
+        fail_unless (i < 20000, "no change");
+        const Samples x = random.samples (480 * 2);
+        reverb.push (x.data (), 480);
+        g_usleep (200);
+      }
+    }
+    reverb.push_all (random.samples (kRate), 480);
+    only_marked_threads = false;
+    fail_unless_equals_int (allocations, 0);
+    fail_unless_equals_int (locks, 0);
+    gst_object_unref (sink);
+    gst_object_unref (src);
+  }
+}
+GST_END_TEST;
 #endif
+
+// What the streaming thread works for one buffer, and not how long it has to wait for a processor.
+
+static gint64 cpu_ns ()
+{
+  timespec time {};
+  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<gint64> (time.tv_sec) * 1000000000 + time.tv_nsec;
+}
+
+struct ChunkTimes {
+  gint64 start_ns;
+  gint64 worst_ns;
+};
+
+GST_START_TEST (test_ten_seconds_swapped_100_times)
+{
+  const int swaps = kSanitized ? 3 : 100;
+  Reverb reverb (1, kRate, "preset-room", 0);
+  Random random {59};
+  reverb.push_all (random.samples (kRate), 480); // and memory is there
+  GstPad *const sink = gst_element_get_static_pad (reverb.element, "sink");
+  GstPad *const src = gst_element_get_static_pad (reverb.element, "src");
+  ChunkTimes times {};
+  const auto start = [] (GstPad *, GstPadProbeInfo *, gpointer data) {
+    static_cast<ChunkTimes *> (data)->start_ns = cpu_ns ();
+    return GST_PAD_PROBE_OK;
+  };
+  const auto stop = [] (GstPad *, GstPadProbeInfo *, gpointer data) {
+    auto *const chunk = static_cast<ChunkTimes *> (data);
+    chunk->worst_ns = std::max (chunk->worst_ns, cpu_ns () - chunk->start_ns);
+    return GST_PAD_PROBE_OK;
+  };
+  gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, +start, &times, nullptr);
+  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, +stop, &times, nullptr);
+
+  const Samples long_response = decaying (random, 10 * kRate, 1);
+  GstCaps *const caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
+      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, kRate, "channels", G_TYPE_INT, 1, "layout",
+      G_TYPE_STRING, "interleaved", nullptr);
+  GstBuffer *const buffer =
+      gst_buffer_new_memdup (long_response.data (), long_response.size () * sizeof (float));
+  const Samples x = random.samples (480);
+  for (int swap = 1; swap <= swaps; ++swap) {
+    GstSample *const sample = gst_sample_new (buffer, caps, nullptr, nullptr); // another each time
+    g_object_set (reverb.element, "ir", sample, nullptr);
+    gst_sample_unref (sample);
+    for (int i = 0; reverb.stat ("ir-changes") < static_cast<std::uint64_t> (swap); ++i) {
+      fail_unless (i < 100000, "no change");
+      reverb.push (x.data (), 480);
+      g_usleep (1000);
+    }
+    reverb.out.clear ();
+  }
+  fail_unless_equals_uint64 (reverb.stat ("ir-frames"), 10 * kRate);
+  // With a sanitizer in it, a buffer may well take longer.
+  fail_unless (kSanitized || times.worst_ns < 10 * G_GINT64_CONSTANT (1000000),
+      "a buffer of 10 ms took %d us of processor time", static_cast<int> (times.worst_ns / 1000));
+  gst_buffer_unref (buffer);
+  gst_caps_unref (caps);
+  gst_object_unref (sink);
+  gst_object_unref (src);
+}
+GST_END_TEST;
 
 GST_START_TEST (test_stats)
 {
@@ -173,9 +281,13 @@ static Suite *convreverb_cost_suite ()
   TCase *const cost = add_group (suite, "cost");
 #ifdef MT_COUNTS_MALLOC
   tcase_add_test (cost, test_no_allocation_and_no_lock_for_a_buffer);
+  tcase_add_test (cost, test_no_allocation_and_no_lock_around_a_change);
 #endif
   tcase_add_test (cost, test_gains_are_read_before_the_buffer_is_mapped);
   tcase_add_test (cost, test_stats);
+  TCase *const swaps = add_group (suite, "swaps");
+  tcase_set_timeout (swaps, 240); // on a loaded machine
+  tcase_add_test (swaps, test_ten_seconds_swapped_100_times);
   return suite;
 }
 

@@ -281,7 +281,9 @@ GST_START_TEST (test_property_set_too_late)
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
   g_object_set (reverb.element, "wet", 0.5, "dry", 0.1, "tail", FALSE, nullptr);
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
-  g_object_set (reverb.element, "ir-location", "/nowhere.wav", nullptr);
+  g_object_set (reverb.element, "batch-duration", GST_SECOND, nullptr);
+  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 1);
+  g_object_set (reverb.element, "schedule", 1, nullptr);
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 1);
   reverb.push_all (Samples (960, 0.1f), 480); // and goes on as before
 }

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The thread that brings another impulse response into a running stream.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "impulsesource.hpp"
+#include "reverbstream.hpp"
+
+namespace mt::convreverb {
+
+struct Element;
+
+/// Loads, resamples, plans and builds what the settings ask for while the stream goes on, offers it
+/// to the stream, and frees what the stream is done with. The last one wins: what is not finished
+/// when the settings change again is given up. What fails leaves all as it is, and a warning.
+///
+/// Threads request(): with Element::mutex held. stop(): without it, and not from the worker itself.
+class ImpulseWorker {
+public:
+  explicit ImpulseWorker (Element &element) noexcept : element_ {element} {}
+  ~ImpulseWorker () { stop (); }
+  ImpulseWorker (const ImpulseWorker &) = delete;
+  ImpulseWorker &operator= (const ImpulseWorker &) = delete;
+
+  /// The settings have changed. Starts the thread when there is none yet.
+  void request () noexcept;
+  /// Gives up what is under way, and waits for the end of the thread.
+  void stop () noexcept;
+
+private:
+  void run () noexcept;
+  bool work () noexcept;
+  void bring (const ImpulseSettings &wanted, std::uint64_t request,
+      const std::shared_ptr<const ImpulseSource> &known);
+  bool fit (const std::shared_ptr<const ImpulseSource> &source, const StreamTarget &target,
+      const Cancelled &cancelled);
+
+  Element &element_;
+  GThread *thread_ {nullptr};
+  std::atomic<bool> stopping_ {false};
+  std::atomic<std::uint64_t> requests_ {0};
+  std::uint64_t done_ {0};     // the last request that was answered, one way or the other
+  std::uint64_t given_up_ {0}; // id of the target that the source does not fit
+};
+
+} // namespace mt::convreverb

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// The impulse response changes while the sound goes on.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "reverbbed.hpp"
+
+using namespace mt::test;
+
+namespace {
+
+constexpr double kPi = 3.141592653589793;
+constexpr std::size_t kFadeFrames = kRate / 20;
+
+/// The impulse response alone, at the level that it has.
+#define ALONE "normalize", 2, "ir-trim", mt::test::kAll, "dry", 0.0, "wet", 1.0
+
+GstSample *sample_of (const Samples &h, int channels)
+{
+  GstCaps *const caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
+      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, kRate, "channels", G_TYPE_INT, channels, "layout",
+      G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK,
+      channels == 2 ? guint64 {3} : guint64 {0}, nullptr);
+  GstBuffer *const buffer = gst_buffer_new_memdup (h.data (), h.size () * sizeof (float));
+  GstSample *const sample = gst_sample_new (buffer, caps, nullptr, nullptr);
+  gst_buffer_unref (buffer);
+  gst_caps_unref (caps);
+  return sample;
+}
+
+void set_response (GstElement *element, const Samples &h, int channels)
+{
+  GstSample *const sample = sample_of (h, channels);
+  g_object_set (element, "ir", sample, nullptr);
+  gst_sample_unref (sample);
+}
+
+/// Pushes noise until so many changes are over, and notes what was pushed.
+void push_until_changed (
+    Reverb &reverb, std::uint64_t changes, Samples &x, Random &random, std::size_t channels)
+{
+  for (int i = 0; reverb.stat ("ir-changes") < changes; ++i) {
+    fail_unless (i < 20000, "no change");
+    const Samples now = random.samples (480 * channels);
+    x.insert (x.end (), now.begin (), now.end ());
+    fail_unless_equals_int (reverb.push (now.data (), 480), GST_FLOW_OK);
+    g_usleep (500); // for the worker, on a machine with one core
+  }
+}
+
+} // namespace
+
+GST_START_TEST (test_change_is_as_if_it_had_been_there_always)
+{
+  Random random {3};
+  struct Case {
+    std::size_t channels;
+    std::size_t before, after;
+    GstClockTime batch;
+    std::size_t first; // the buffer that decides about the blocks
+  };
+  for (const Case &c : {Case {2, 8, 30000, 0, 480}, Case {2, 20000, 64, 0, 480},
+           Case {1, 3000, 3000, 0, 64}, Case {2, 5000, 9000, 100 * kMillisecond, 480},
+           Case {6, 700, 2000, 30 * kMillisecond, 333}}) {
+    const Samples before = decaying (random, c.before, static_cast<int> (c.channels));
+    const Samples after = decaying (random, c.after, 1);
+    Reverb reverb (static_cast<int> (c.channels), [&] (GstElement *element) {
+      g_object_set (element, ALONE, "batch-duration", c.batch, nullptr);
+      set_response (element, before, static_cast<int> (c.channels));
+    });
+    Samples x = random.samples (c.first * c.channels);
+    reverb.push_all (x, c.first);
+    const Samples more = random.samples (40000 * c.channels);
+    x.insert (x.end (), more.begin (), more.end ());
+    reverb.push_all (more, 480);
+    const std::size_t asked = reverb.frames_out ();
+    set_response (reverb.element, after, 1);
+    push_until_changed (reverb, 1, x, random, c.channels);
+    const Samples last = random.samples (20000 * c.channels);
+    x.insert (x.end (), last.begin (), last.end ());
+    reverb.push_all (last, 480);
+    reverb.end ();
+
+    const auto old_sound = convolve (x, c.channels, before, c.channels, 0.0, 1.0);
+    const auto new_sound = convolve (x, c.channels, after, 1, 0.0, 1.0);
+    // Old up to some frame, in between for 50 ms, then new, to the end of its own ringing.
+    fail_unless_equals_int (reverb.out.size (), new_sound.size ());
+    std::size_t first = reverb.frames_out (), end = 0;
+    for (std::size_t i = 0; i < reverb.out.size (); ++i) {
+      const double y = static_cast<double> (reverb.out[i]);
+      const double b = i < old_sound.size () ? old_sound[i] : 0.0, a = new_sound[i];
+      if (std::fabs (y - b) > kMinus120Db)
+        first = std::min (first, i / c.channels);
+      if (std::fabs (y - a) > kMinus120Db)
+        end = std::max (end, i / c.channels + 1);
+    }
+    fail_unless (first >= asked, "changed %zu frames before it was asked to", asked - first);
+    fail_unless (end > first && end - first <= kFadeFrames,
+        "%zu to %zu: %zu frames that are neither", first, end, end - first);
+    fail_unless (end - first > kFadeFrames * 9 / 10);
+    for (std::size_t i = first * c.channels; i < end * c.channels; ++i) {
+      const double share =
+          (static_cast<double> (i / c.channels - first) + 1.0) / static_cast<double> (kFadeFrames);
+      const double b = i < old_sound.size () ? old_sound[i] : 0.0;
+      const double mix = b + share * (new_sound[i] - b);
+      fail_unless (std::fabs (static_cast<double> (reverb.out[i]) - mix) <
+              0.02 * std::fabs (new_sound[i] - b) + kMinus120Db,
+          "frame %zu", i / c.channels);
+    }
+    fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
+    fail_unless_equals_uint64 (reverb.stat ("ir-frames"), c.after);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_change_does_not_click)
+{
+  for (const std::size_t chunk : {64, 480, 4800}) {
+    Reverb reverb (1, [] (GstElement *element) {
+      g_object_set (element, ALONE, nullptr);
+      set_response (element, {1.0f}, 1);
+    });
+    const double step = 2.0 * kPi * 200.0 / kRate;
+    std::size_t n = 0;
+    const auto push = [&] (std::size_t frames) {
+      Samples x (frames);
+      for (float &y : x)
+        y = static_cast<float> (std::sin (step * static_cast<double> (n++)));
+      reverb.push (x.data (), frames);
+    };
+    for (std::uint64_t change = 1; change <= 4; ++change) {
+      for (int i = 0; i < 5; ++i)
+        push (chunk);
+      set_response (reverb.element, {change % 2 ? -1.0f : 1.0f}, 1);
+      for (int i = 0; reverb.stat ("ir-changes") < change; ++i) {
+        fail_unless (i < 20000, "no change");
+        push (chunk);
+        g_usleep (200);
+      }
+    }
+    // The steepest sine, and a gain that goes from 1 to -1 in 50 ms.
+    const double bound = step + 2.0 / static_cast<double> (kFadeFrames) + 1e-4;
+    double steepest = 0.0;
+    for (std::size_t i = 1; i < reverb.out.size (); ++i)
+      steepest = std::max (steepest,
+          std::fabs (
+              static_cast<double> (reverb.out[i]) - static_cast<double> (reverb.out[i - 1])));
+    fail_unless (steepest <= bound, "chunk %zu: a step of %g, not %g", chunk, steepest, bound);
+    fail_unless (steepest > 0.9 * step);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_every_property_of_the_response)
+{
+  const Folder folder;
+  Random random {5};
+  const std::string path = folder.write ("ir.wav", wav (decaying (random, 500, 2), 2));
+  Reverb reverb (2, kRate, "preset-room", 0);
+  Samples x;
+  std::uint64_t changes = 0;
+  reverb.push_all (random.samples (9600), 480);
+  // Each as gst-launch-1.0 would set it.
+  for (const auto &[name, value] :
+      std::vector<std::pair<const char *, std::string>> {{"decay-time", "0.2"}, {"damping", "0.9"},
+          {"preset-room", "plate"}, {"ir-gain", "-3"}, {"pre-delay", "20000000"},
+          {"ir-trim", "-40"}, {"normalize", "peak"}, {"ir-location", path},
+          {"ir-routing", "<<0, 1>, <1, 0>>"}, {"kernel", "<<1>, <0.5>>"}, {"kernel", "<>"}}) {
+    gst_util_set_object_arg (G_OBJECT (reverb.element), name, value.c_str ());
+    push_until_changed (reverb, ++changes, x, random, 2);
+    fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
+  }
+  // What is not used, or is as it was, changes nothing.
+  gst_util_set_object_arg (G_OBJECT (reverb.element), "decay-time", "0.2");
+  reverb.push_all (random.samples (96000), 480);
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), changes);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_failed_change_keeps_the_response)
+{
+  const Folder folder;
+  Random random {7};
+  const Samples h = decaying (random, 2000, 2);
+  const std::string path = folder.write ("ir.wav", wav (h, 2));
+  const std::string three = folder.write ("3.wav", wav (decaying (random, 100, 3), 3));
+  Reverb reverb (2, kRate, RAW_IR (path), "dry", 0.0, "wet", 1.0);
+  Samples x;
+  const auto push = [&] (std::size_t frames) {
+    const Samples now = random.samples (frames * 2);
+    x.insert (x.end (), now.begin (), now.end ());
+    reverb.push_all (now, 480);
+  };
+  push (4800);
+  const auto warning = [&] (const std::string &wrong, const char *reason) {
+    std::string text;
+    for (int i = 0; text.empty (); ++i) {
+      fail_unless (i < 20000, "no warning");
+      push (480);
+      if (GstMessage *const message = gst_bus_pop_filtered (reverb.bus, GST_MESSAGE_WARNING)) {
+        GError *error = nullptr;
+        gst_message_parse_warning (message, &error, nullptr);
+        text = error->message;
+        g_error_free (error);
+        gst_message_unref (message);
+      }
+      g_usleep (500);
+    }
+    fail_unless (text.find (wrong) != std::string::npos && text.find (reason) != std::string::npos,
+        "'%s'", text.c_str ());
+  };
+  const std::string none = folder.file ("none.wav");
+  g_object_set (reverb.element, "ir-location", none.c_str (), nullptr);
+  warning (none, "no such file");
+  const std::string text = folder.write ("text.wav", std::string (500, 'a') + " is a text\n");
+  g_object_set (reverb.element, "ir-location", text.c_str (), nullptr);
+  warning (text, "text file");
+  g_object_set (reverb.element, "ir-location", three.c_str (), nullptr);
+  warning (three, "has 3 channels and the stream has 2");
+  gst_util_set_object_arg (G_OBJECT (reverb.element), "kernel", "<0, 0>");
+  warning ("kernel", "silent");
+  push (4800);
+  reverb.end ();
+  fail_unless (largest_difference (reverb.out, convolve (x, 2, h, 2, 0.0, 1.0)) < kMinus120Db);
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 0);
+  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0); // once each
+}
+GST_END_TEST;
+
+GST_START_TEST (test_last_one_wins)
+{
+  Random random {11};
+  Reverb reverb (1, kRate, ALONE);
+  Samples x;
+  reverb.push_all (random.samples (4800), 480);
+  constexpr int kTimes = 50;
+  for (int i = 1; i <= kTimes; ++i)
+    set_response (reverb.element, {static_cast<float> (i) / kTimes}, 1);
+  // Some of them may be heard on the way; the last one stays.
+  Samples ones (480, 1.0f);
+  const auto now = [&] { return static_cast<double> (reverb.out.back ()); };
+  for (int i = 0; std::fabs (now () - 1.0) > 1e-5; ++i) {
+    fail_unless (i < 20000, "stays at %g", now ());
+    reverb.push (ones.data (), 480);
+    g_usleep (500);
+  }
+  for (int i = 0; i < 50; ++i) {
+    reverb.push (ones.data (), 480);
+    fail_unless (std::fabs (now () - 1.0) < 1e-5);
+    g_usleep (500);
+  }
+  fail_unless (reverb.stat ("ir-changes") <= kTimes);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_any_sequence_of_lengths)
+{
+  Random random {13};
+  Reverb reverb (2, kRate, ALONE);
+  Samples x;
+  std::uint64_t changes = 0;
+  for (const std::size_t taps : {64, 8, 64, 1, 20000, 479, 480, 481, 8, 50000, 1}) {
+    set_response (reverb.element, decaying (random, taps, 2), 2);
+    push_until_changed (reverb, ++changes, x, random, 2);
+    fail_unless_equals_uint64 (reverb.stat ("ir-frames"), taps);
+  }
+  reverb.end ();
+}
+GST_END_TEST;
+
+GST_START_TEST (test_change_through_flushes_and_formats)
+{
+  // At any point of a change: nothing of before a flush is heard, no format is mixed up.
+  Random random {17};
+  Reverb reverb (2, kRate, ALONE);
+  reverb.contiguous = false;
+  for (int round = 0; round < (kSanitized ? 12 : 40); ++round) {
+    const int channels = 1 + round % 2;
+    if (round % 4 < 2) {
+      reverb.pull ();
+      reverb.set_format (channels, kRate);
+      while (GstBuffer *const buffer = gst_harness_try_pull (reverb.harness))
+        gst_buffer_unref (buffer); // of the old format
+    } else {
+      gst_harness_push_event (reverb.harness, gst_event_new_flush_start ());
+      gst_harness_push_event (reverb.harness, gst_event_new_flush_stop (TRUE));
+      GstSegment segment;
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      gst_harness_push_event (reverb.harness, gst_event_new_segment (&segment));
+      while (GstBuffer *const buffer = gst_harness_try_pull (reverb.harness))
+        gst_buffer_unref (buffer);
+      reverb.position = 0;
+      reverb.out.clear ();
+      reverb.push_all (Samples (static_cast<std::size_t> (480 * channels * 4), 0.0f), 480);
+      fail_unless (
+          std::all_of (reverb.out.begin (), reverb.out.end (), [] (float y) { return y == 0.0f; }));
+    }
+    set_response (reverb.element, decaying (random, random.upto (30000), 1), 1);
+    reverb.push_all (
+        random.samples (random.upto (30) * 480 * static_cast<std::size_t> (channels)), 480);
+    g_usleep (static_cast<gulong> (random.upto (3000)));
+  }
+  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0);
+  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_stop_while_it_loads)
+{
+  const Folder folder;
+  Random random {19};
+  const std::string path = folder.write ("ir.wav", wav (decaying (random, 10 * kRate, 2), 2));
+  for (int round = 0; round < (kSanitized ? 6 : 20); ++round) {
+    Reverb reverb (2, kRate, "preset-room", 0);
+    reverb.push_all (random.samples (960), 480);
+    g_object_set (reverb.element, "ir-location", path.c_str (), nullptr);
+    g_usleep (static_cast<gulong> (random.upto (20000)));
+    gst_element_set_state (reverb.element, GST_STATE_READY);
+    // What was set last is what it starts with.
+    gst_element_set_state (reverb.element, GST_STATE_PLAYING);
+    reverb.again (2);
+    reverb.contiguous = false;
+    reverb.push_all (random.samples (960), 480);
+    fail_unless (reverb.stat ("ir-frames") > 9 * kRate);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_change_before_the_first_buffer)
+{
+  // In PAUSED, with or without caps: heard from the first sample or after a crossfade, in the end
+  // the last one.
+  Random random {23};
+  Reverb reverb (1, kRate, ALONE);
+  set_response (reverb.element, {0.5f}, 1);
+  const Samples ones (480, 1.0f);
+  reverb.push (ones.data (), 480);
+  for (int i = 0; std::fabs (static_cast<double> (reverb.out.back ()) - 0.5) > 1e-5; ++i) {
+    fail_unless (i < 20000);
+    reverb.push (ones.data (), 480);
+    g_usleep (500);
+  }
+}
+GST_END_TEST;
+
+static Suite *convreverb_live_suite ()
+{
+  Suite *const suite = suite_create ("convreverb-live");
+  TCase *const sound = add_group (suite, "sound");
+  tcase_add_test (sound, test_change_is_as_if_it_had_been_there_always);
+  tcase_add_test (sound, test_change_does_not_click);
+  TCase *const changes = add_group (suite, "changes");
+  tcase_add_test (changes, test_every_property_of_the_response);
+  tcase_add_test (changes, test_failed_change_keeps_the_response);
+  tcase_add_test (changes, test_last_one_wins);
+  tcase_add_test (changes, test_any_sequence_of_lengths);
+  tcase_add_test (changes, test_change_through_flushes_and_formats);
+  tcase_add_test (changes, test_stop_while_it_loads);
+  tcase_add_test (changes, test_change_before_the_first_buffer);
+  return suite;
+}
+
+GST_CHECK_MAIN (convreverb_live);

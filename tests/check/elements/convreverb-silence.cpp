@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Silence costs nothing once all has rung out; and streams of doubles.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "glue/buffermap.hpp"
+
+#include "reverbbed.hpp"
+
+using namespace mt::test;
+
+namespace {
+
+/// Whether each buffer that came out had the GAP flag.
+struct Flags {
+  explicit Flags (Reverb &reverb)
+  {
+    GstPad *const src = gst_element_get_static_pad (reverb.element, "src");
+    const auto note = [] (GstPad *, GstPadProbeInfo *info, gpointer data) {
+      auto *const flags = static_cast<Flags *> (data);
+      GstBuffer *const buffer = GST_PAD_PROBE_INFO_BUFFER (info);
+      const bool gap = GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP);
+      flags->gaps.push_back (gap);
+      const mt::glue::BufferMap<GST_MAP_READ> map {buffer};
+      const auto samples = map.as<const float> ();
+      flags->lies |=
+          gap && std::any_of (samples.begin (), samples.end (), [] (float x) { return x != 0.0f; });
+      return GST_PAD_PROBE_OK;
+    };
+    gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, +note, this, nullptr);
+    gst_object_unref (src);
+  }
+  std::vector<bool> gaps;
+  bool lies {false}; // a gap that sounds
+};
+
+std::uint64_t transforms (Reverb &reverb)
+{
+  return reverb.stat ("forward-transforms") + reverb.stat ("inverse-transforms") +
+      reverb.stat ("multiply-passes");
+}
+
+double number (Reverb &reverb, const char *name)
+{
+  GstStructure *stats = nullptr;
+  double value = -1.0;
+  g_object_get (reverb.element, "stats", &stats, nullptr);
+  gst_structure_get_double (stats, name, &value);
+  gst_structure_free (stats);
+  return value;
+}
+
+} // namespace
+
+GST_START_TEST (test_rings_out_sleeps_and_wakes)
+{
+  const Folder folder;
+  Random random {3};
+  // With a hole of half a second, in which it must not fall asleep.
+  Samples h = decaying (random, 3000, 2);
+  h.resize (h.size () + kRate, 0.0f);
+  h.push_back (0.25f);
+  h.push_back (-0.25f);
+  const std::string path = folder.write ("ir.wav", wav (h, 2));
+  for (const bool flagged : {false, true})
+    for (const GstClockTime batch : {GstClockTime {0}, 30 * kMillisecond}) {
+      Reverb reverb (2, kRate, RAW_IR (path), "dry", 0.5, "wet", 1.0, "batch-duration", batch);
+      Flags flags (reverb);
+      const auto push = [&] (Samples &x, const Samples &now, bool gap) {
+        // What is in a gap does not count.
+        const Samples nonsense (now.size (), NAN);
+        fail_unless_equals_int (
+            reverb.push (gap ? nonsense.data () : now.data (), now.size () / 2, gap), GST_FLOW_OK);
+        x.insert (x.end (), now.begin (), now.end ());
+      };
+      Samples x;
+      const Samples nothing (480 * 2, 0.0f);
+      for (int i = 0; i < 20; ++i)
+        push (x, nothing, flagged); // silent from the start
+      const std::size_t first = flags.gaps.size ();
+      fail_unless (
+          std::all_of (flags.gaps.begin (), flags.gaps.end (), [] (bool gap) { return gap; }));
+      for (int i = 0; i < 10; ++i)
+        push (x, random.samples (480 * 2), false);
+      for (int i = 0; i < 55; ++i) // through the hole, to its end
+        push (x, nothing, flagged);
+      fail_unless (std::none_of (flags.gaps.begin () + static_cast<std::ptrdiff_t> (first) + 1,
+          flags.gaps.end (), [] (bool gap) { return gap; }));
+      for (int i = 0; i < 100; ++i)
+        push (x, nothing, flagged);
+      fail_unless (flags.gaps.back ());
+      const std::uint64_t work = transforms (reverb);
+      const std::size_t asleep = flags.gaps.size ();
+      for (int i = 0; i < 100; ++i)
+        push (x, nothing, flagged);
+      fail_unless_equals_uint64 (transforms (reverb), work);
+      fail_unless (std::all_of (flags.gaps.begin () + static_cast<std::ptrdiff_t> (asleep),
+          flags.gaps.end (), [] (bool gap) { return gap; }));
+      // The very last sample of a buffer wakes it.
+      Samples click = nothing;
+      click.back () = 1.0f;
+      push (x, click, false);
+      fail_unless (!flags.gaps.back ());
+      for (int i = 0; i < 20; ++i)
+        push (x, nothing, flagged);
+      reverb.end ();
+      fail_unless (!flags.lies);
+      fail_unless (largest_difference (reverb.out, convolve (x, 2, h, 2, 0.5, 1.0)) < kMinus120Db);
+      fail_unless (number (reverb, "skipped-share") > 0.3);
+    }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_longer_response_wakes_it)
+{
+  // Asleep with a short response; a long one that comes then has heard what was before.
+  Random random {5};
+  const Samples x = random.samples (4800);
+  Reverb reverb (1, [] (GstElement *element) {
+    g_object_set (element, "normalize", 2, "ir-trim", kAll, "dry", 0.0, "wet", 1.0, nullptr);
+    gst_util_set_object_arg (G_OBJECT (element), "kernel", "<0.5>");
+  });
+  reverb.push_all (x, 480);
+  const Samples nothing (480, 0.0f);
+  for (int i = 0; i < 20; ++i)
+    reverb.push (nothing.data (), 480);
+  Samples h (4 * kRate, 0.0f);
+  h.back () = 0.25f;
+  const Folder folder;
+  const std::string path = folder.write ("ir.wav", wav (h, 1));
+  g_object_set (reverb.element, "ir-location", path.c_str (), nullptr);
+  for (int i = 0; reverb.stat ("ir-changes") < 1; ++i) {
+    fail_unless (i < 300, "no change while it could have been heard");
+    reverb.push (nothing.data (), 480);
+    g_usleep (20000);
+  }
+  fail_unless (reverb.frames_out () < 4 * kRate);
+  reverb.push_all (Samples (5 * kRate - reverb.frames_out (), 0.0f), 480);
+  for (std::size_t i = 0; i < x.size (); ++i)
+    fail_unless (std::fabs (reverb.out[h.size () - 1 + i] - 0.25f * x[i]) < 1e-6f);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_doubles)
+{
+  // As floats; only how the work is cut differs.
+  for (const GstClockTime batch : {GstClockTime {0}, 30 * kMillisecond}) {
+    Random random {7};
+    const Samples x = random.samples (9600 * 2);
+    Reverb floats (2, kRate, "preset-room", 0, "batch-duration", batch);
+    floats.push_all (x, 4800); // longer than what is converted in one go
+
+    Reverb doubles (2, kRate, "preset-room", 0, "batch-duration", batch);
+    gst_harness_set_src_caps (doubles.harness,
+        gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING, GST_AUDIO_NE (F64), "rate",
+            G_TYPE_INT, kRate, "channels", G_TYPE_INT, 2, "layout", G_TYPE_STRING, "interleaved",
+            "channel-mask", GST_TYPE_BITMASK, guint64 {3}, nullptr));
+    std::vector<double> out;
+    for (std::size_t done = 0; done < x.size (); done += 9600) {
+      const std::vector<double> now (x.begin () + static_cast<std::ptrdiff_t> (done),
+          x.begin () + static_cast<std::ptrdiff_t> (done + 9600));
+      GstBuffer *const buffer = gst_buffer_new_memdup (now.data (), now.size () * 8);
+      GST_BUFFER_PTS (buffer) = doubles.time_of (done / 2);
+      GST_BUFFER_DURATION (buffer) = doubles.time_of (4800);
+      fail_unless_equals_int (gst_harness_push (doubles.harness, buffer), GST_FLOW_OK);
+      while (GstBuffer *const result = gst_harness_try_pull (doubles.harness)) {
+        {
+          const mt::glue::BufferMap<GST_MAP_READ> map {result};
+          const auto samples = map.as<const double> ();
+          out.insert (out.end (), samples.begin (), samples.end ());
+        }
+        gst_buffer_unref (result);
+      }
+    }
+    fail_unless (largest_difference (floats.out, out) < 1e-6);
+    fail_unless (!out.empty ());
+  }
+}
+GST_END_TEST;
+
+static Suite *convreverb_silence_suite ()
+{
+  Suite *const suite = suite_create ("convreverb-silence");
+  TCase *const silence = add_group (suite, "silence");
+  tcase_add_test (silence, test_rings_out_sleeps_and_wakes);
+  tcase_add_test (silence, test_longer_response_wakes_it);
+  TCase *const formats = add_group (suite, "formats");
+  tcase_add_test (formats, test_doubles);
+  return suite;
+}
+
+GST_CHECK_MAIN (convreverb_silence);
