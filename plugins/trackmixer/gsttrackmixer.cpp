@@ -46,6 +46,8 @@ enum : guint {
   PROP_OUTPUT_BUFFER_DURATION = 1,
   PROP_OUTPUT_BUFFER_DURATION_FRACTION,
   PROP_MAX_SIZE_TIME,
+  PROP_MAX_SIZE_BYTES,
+  PROP_MAX_GROWTH_TIME,
   PROP_MAX_TOTAL_BYTES,
   PROP_ALIGNMENT_THRESHOLD,
   PROP_DISCONT_WAIT,
@@ -162,6 +164,12 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
   case PROP_MAX_SIZE_TIME:
     g_value_set_uint64 (value, mixer.settings.max_size_time.load ());
     break;
+  case PROP_MAX_SIZE_BYTES:
+    g_value_set_uint64 (value, mixer.settings.max_size_bytes.load ());
+    break;
+  case PROP_MAX_GROWTH_TIME:
+    g_value_set_uint64 (value, mixer.settings.max_growth_time.load ());
+    break;
   case PROP_MAX_TOTAL_BYTES:
     g_value_set_uint64 (value, mixer.shared.max_total_bytes.load ());
     break;
@@ -224,6 +232,14 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_MAX_SIZE_TIME:
     mixer.settings.max_size_time.store (g_value_get_uint64 (value));
+    mixer.update_limits ();
+    break;
+  case PROP_MAX_SIZE_BYTES:
+    mixer.settings.max_size_bytes.store (g_value_get_uint64 (value));
+    mixer.update_limits ();
+    break;
+  case PROP_MAX_GROWTH_TIME:
+    mixer.settings.max_growth_time.store (g_value_get_uint64 (value));
     mixer.update_limits ();
     break;
   case PROP_MAX_TOTAL_BYTES:
@@ -470,12 +486,20 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
       "Audio that the queue of each track holds before its feeder waits, in nanoseconds (two "
       "chunks at the least)",
       0, kDefaultMaxSizeTime);
+  install_time (PROP_MAX_SIZE_BYTES, "max-size-bytes", "Maximum queue bytes",
+      "What the queue of each track holds before its feeder waits, in bytes, if that is less than "
+      "max-size-time (the next chunk at the least); 0: any number",
+      0, 0);
+  install_time (PROP_MAX_GROWTH_TIME, "max-growth-time", "Maximum growth time",
+      "How far beyond its limit a queue may grow because another track has nothing, in "
+      "nanoseconds; the largest number: as far as max-total-bytes allows",
+      0, GST_CLOCK_TIME_NONE);
   install_time (PROP_MAX_TOTAL_BYTES, "max-total-bytes", "Maximum bytes",
       "What all queues together may hold when some must grow because another track has nothing", 0,
       kDefaultMaxTotalBytes);
   g_object_class_install_property (object_class, PROP_STARVATION,
       g_param_spec_enum ("starvation", "Starvation",
-          "What to do when the queues are at max-total-bytes and a track has nothing",
+          "What to do when the queues may not grow any more and a track has nothing",
           starvation_type (), static_cast<int> (Starvation::silence), playing));
   install_time (PROP_STATS_INTERVAL, "stats-interval", "Statistics interval",
       "How often the statistics are posted as an element message, in nanoseconds of wall-clock "

@@ -18,6 +18,7 @@ enum : guint {
   PROP_QOS_MESSAGES,
   PROP_EMIT_SIGNALS,
   PROP_MAX_SIZE_TIME,
+  PROP_MAX_SIZE_BYTES,
   PROP_CONVERTER_CONFIG,
   PROP_CURRENT_LEVEL_TIME,
   PROP_CURRENT_LEVEL_BYTES,
@@ -64,6 +65,9 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
     break;
   case PROP_MAX_SIZE_TIME:
     g_value_set_uint64 (value, track.settings.max_size_time.load ());
+    break;
+  case PROP_MAX_SIZE_BYTES:
+    g_value_set_uint64 (value, track.settings.max_size_bytes.load ());
     break;
   case PROP_QOS_MESSAGES:
     g_value_set_boolean (value, track.settings.qos_messages.load ());
@@ -114,7 +118,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     track.settings.solo.store (g_value_get_boolean (value));
     break;
   case PROP_MAX_SIZE_TIME:
-    track.settings.max_size_time.store (g_value_get_uint64 (value));
+  case PROP_MAX_SIZE_BYTES:
+    (id == PROP_MAX_SIZE_TIME ? track.settings.max_size_time : track.settings.max_size_bytes)
+        .store (g_value_get_uint64 (value));
     if (GstObject *mixer = gst_object_get_parent (GST_OBJECT (object))) {
       mt::trackmixer::state_of (mixer).mixer.update_limits ();
       gst_object_unref (mixer);
@@ -188,6 +194,11 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
           "Audio that this track's queue holds before its feeder waits, in nanoseconds (two chunks "
           "at the least); the largest number: as the element says",
           0, G_MAXUINT64, GST_CLOCK_TIME_NONE, read_write));
+  g_object_class_install_property (object_class, PROP_MAX_SIZE_BYTES,
+      g_param_spec_uint64 ("max-size-bytes", "Maximum queue bytes",
+          "What this track's queue holds before its feeder waits, in bytes, if that is less than "
+          "max-size-time; 0: any number; the largest number: as the element says",
+          0, G_MAXUINT64, G_MAXUINT64, read_write));
   g_object_class_install_property (object_class, PROP_QOS_MESSAGES,
       g_param_spec_boolean ("qos-messages", "Quality of service messages",
           "Post a QoS message when audio of this track came too late and is left out", FALSE,

@@ -125,8 +125,14 @@ void Mixer::update_limits () noexcept
     GstClockTime time = track->settings.max_size_time.load ();
     if (!GST_CLOCK_TIME_IS_VALID (time))
       time = settings.max_size_time.load ();
-    const Frames limit = std::max (frames_in (time), least);
-    track->queue_limit.store (limit, std::memory_order_relaxed);
+    QueueLimit limit;
+    limit.frames = std::max (frames_in (time), least);
+    limit.bytes = track->settings.max_size_bytes.load ();
+    if (limit.bytes == UINT64_MAX)
+      limit.bytes = settings.max_size_bytes.load ();
+    if (rate != 0) // or none could grow
+      limit.growth =
+          std::min (frames_in (settings.max_growth_time.load ()), QueueLimit::kUnlimitedGrowth);
     track->queue.set_limit (limit);
   }
 }
@@ -477,6 +483,8 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
   const bool in_vain = !hold && patience_ends_ && starved_in_vain ();
   bool others_blocked = false;
   bool at_cap = false;
+  bool any_grown = false;
+  const Track *grown_out = nullptr; // a track at its own cap
   blocked_.clear ();
   for (const auto &track : snapshot_) {
     const auto track_is = track->queue.judge ();
@@ -485,17 +493,30 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
     blocked_.push_back (track_is.feeder);
     const bool same_thread = unknown ||
         std::find (starving_.begin (), starving_.end (), track_is.feeder) != starving_.end ();
-    if (!same_thread && !in_vain)
+    if (!same_thread && !in_vain) {
       others_blocked = true;
-    else if (!track->queue.grow (!same_thread))
-      at_cap = true;
-    else
+      continue;
+    }
+    switch (track->queue.grow (!same_thread)) {
+    case TrackQueue::Growth::grown:
+      any_grown = true;
       GST_DEBUG_OBJECT (
           element_, "%s is full while another track has nothing: it grows", track->name.c_str ());
+      break;
+    case TrackQueue::Growth::at_own_cap:
+      grown_out = track.get ();
+      break;
+    case TrackQueue::Growth::at_total_cap:
+      at_cap = true;
+      break;
+    case TrackQueue::Growth::not_blocked:
+      break;
+    }
   }
-  if (at_cap) {
+  // What a queue that has grown lets through may be what is missing.
+  if (at_cap || (grown_out && !any_grown)) {
     if (!hold) {
-      if (starve_missing (in_vain))
+      if (starve_missing (in_vain, cap_met (at_cap ? nullptr : grown_out)))
         others_blocked = true;
     } else if (!std::exchange (started_, true)) { // what has not come by now starts late
       GST_INFO_OBJECT (element_, "the queues are full: begins with what is there");
@@ -560,9 +581,32 @@ bool Mixer::starved_in_vain ()
   });
 }
 
-/// At the cap: the tracks that have nothing are mixed as silence until they bring something, but
-/// for those whose feeder is free to go on and has had no time to. Returns whether there are such.
-bool Mixer::starve_missing (bool in_vain)
+/// In the words of the message: which limit keeps the queues from growing. Null: that of all.
+std::string Mixer::cap_met (const Track *grown_out) const
+{
+  gchar *text = nullptr;
+  if (!grown_out) {
+    text = g_strdup_printf (
+        "the other tracks have queued all that max-total-bytes (%" G_GUINT64_FORMAT ") allows",
+        shared.max_total_bytes.load ());
+  } else {
+    const auto level = grown_out->queue.level ();
+    const GstClockTime queued = gst_util_uint64_scale (static_cast<guint64> (level.frames),
+        GST_SECOND, static_cast<guint64> (std::max (rate_hz (), 1)));
+    text = g_strdup_printf ("track %s has queued %" GST_TIME_FORMAT " (%" G_GSIZE_FORMAT
+                            " bytes), all that max-growth-time (%" GST_TIME_FORMAT
+                            ") allows beyond its limit",
+        grown_out->name.c_str (), GST_TIME_ARGS (queued), level.bytes,
+        GST_TIME_ARGS (settings.max_growth_time.load ()));
+  }
+  std::string result {text};
+  g_free (text);
+  return result;
+}
+
+/// At a cap: the tracks that have nothing are mixed as silence until they bring something, but for
+/// those whose feeder is free to go on and has had no time to. Returns whether there are such.
+bool Mixer::starve_missing (bool in_vain, const std::string &why)
 {
   bool patient = false;
   for (const auto &track : snapshot_) {
@@ -585,11 +629,9 @@ bool Mixer::starve_missing (bool in_vain)
     track->mix.warned = true;
     if (settings.starvation.load (std::memory_order_relaxed) == Starvation::error) {
       GST_ELEMENT_ERROR (element_, STREAM, FAILED,
-          ("Track %s has no data, and the other tracks have queued all that max-total-bytes "
-           "(%" G_GUINT64_FORMAT ") allows.",
-              track->name.c_str (), shared.max_total_bytes.load ()),
+          ("Track %s has no data, and %s.", track->name.c_str (), why.c_str ()),
           ("at %" GST_TIME_FORMAT ", queued %" G_GUINT64_FORMAT
-           " bytes. Set max-total-bytes higher if the file keeps its tracks that far apart, or "
+           " bytes. Set that limit higher if the file keeps its tracks that far apart, or "
            "starvation=silence to go on without the track.",
               GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
       refuse (GST_FLOW_ERROR);
@@ -597,11 +639,10 @@ bool Mixer::starve_missing (bool in_vain)
       return false;
     }
     GST_ELEMENT_WARNING (element_, STREAM, FAILED,
-        ("Track %s is mixed as silence: it has no data, and the other tracks have queued all that "
-         "max-total-bytes (%" G_GUINT64_FORMAT ") allows.",
-            track->name.c_str (), shared.max_total_bytes.load ()),
+        ("Track %s is mixed as silence: it has no data, and %s.", track->name.c_str (),
+            why.c_str ()),
         ("at %" GST_TIME_FORMAT ", queued %" G_GUINT64_FORMAT
-         " bytes. Its data that come after their time are dropped and counted. Set max-total-bytes "
+         " bytes. Its data that come after their time are dropped and counted. Set that limit "
          "higher if the file keeps its tracks that far apart.",
             GST_TIME_ARGS (position ()), shared.queued_bytes.load ()));
   }
@@ -692,9 +733,7 @@ GstStructure *Mixer::stats () const
     if (!track_is.linked || track_is.ended || track_is.inactive)
       continue; // nothing more is expected of it
     const auto level = track->queue.level ();
-    const double fill = level.limit > 0
-        ? std::min (1.0, static_cast<double> (level.frames) / static_cast<double> (level.limit))
-        : 0.0;
+    const double fill = level.fill ();
     fill_min = std::min (fill_min, fill);
     fill_sum += fill;
     ++filled;

@@ -68,6 +68,8 @@ struct MixerSettings {
   // The same exactly, if it was set as a fraction: the numerator in the upper half, else 0.
   std::atomic<std::uint64_t> output_buffer_fraction {0};
   std::atomic<GstClockTime> max_size_time {kDefaultMaxSizeTime};
+  std::atomic<std::uint64_t> max_size_bytes {0}; // 0: any number
+  std::atomic<GstClockTime> max_growth_time {GST_CLOCK_TIME_NONE};
   std::atomic<GstClockTime> alignment_threshold {kDefaultAlignmentThreshold};
   std::atomic<GstClockTime> discont_wait {kDefaultDiscontWait};
   std::atomic<GstClockTime> ramp_time {kDefaultRampTime};
@@ -112,11 +114,6 @@ public:
   [[nodiscard]] std::vector<std::shared_ptr<Track>> tracks () const;
   /// The pad of a track with a reference, or null once it has been released.
   [[nodiscard]] GstPad *ref_pad (const Track &track) const noexcept;
-  /// The limit of a track's queue in frames. Before the rate is known there is none.
-  [[nodiscard]] static Frames queue_limit (const Track &track) noexcept
-  {
-    return track.queue_limit.load (std::memory_order_relaxed);
-  }
   /// Works the limit out anew from settings and rate, also for feeders that wait.
   void update_limits () noexcept;
 
@@ -191,7 +188,8 @@ private:
   std::chrono::milliseconds relieve (bool hold);
   bool starved_in_vain ();
   std::chrono::milliseconds believe_gaps_in_idle ();
-  bool starve_missing (bool in_vain);
+  bool starve_missing (bool in_vain, const std::string &why);
+  [[nodiscard]] std::string cap_met (const Track *grown_out) const;
   void report_late ();
   void report_stats (std::uint64_t now_ns);
   void post_qos (const Track &track, std::uint64_t late_frames) const;

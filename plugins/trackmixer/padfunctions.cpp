@@ -145,7 +145,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     QueueItem item; // goes out in its place between the chunks
     item.kind = QueueItem::Kind::event;
     item.object = GST_MINI_OBJECT_CAST (event);
-    return track.queue.push (item, Mixer::queue_limit (track)) == GST_FLOW_OK;
+    return track.queue.push (item) == GST_FLOW_OK;
   }
   gst_event_unref (event);
   return ok;

@@ -27,6 +27,7 @@ struct TrackSettings {
   std::atomic<bool> qos_messages {false};
   std::atomic<bool> emit_signals {false};
   std::atomic<GstClockTime> max_size_time {GST_CLOCK_TIME_NONE}; // none: the element's
+  std::atomic<std::uint64_t> max_size_bytes {UINT64_MAX};        // the largest: the element's
 };
 
 /// The frame nearest to a time. A time is that of a frame, truncated to a nanosecond: truncated
@@ -157,7 +158,6 @@ struct Track {
   bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used
   bool lost_before {false};                 // feeder: the last buffer was one of them
   std::atomic<int> rate_hz {0};             // of what is queued: the mix's
-  std::atomic<Frames> queue_limit {0};      // from the settings of the track or the mixer
   MixInput mix;
 
   mutable std::mutex config_mutex; // guards the next line

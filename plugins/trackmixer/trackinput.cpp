@@ -66,7 +66,7 @@ GstFlowReturn push_pending_format (Element &state, Track &track)
   } else {
     item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
   }
-  const GstFlowReturn flow = track.queue.push (item, Mixer::queue_limit (track));
+  const GstFlowReturn flow = track.queue.push (item);
   track.format_pending = flow != GST_FLOW_OK;
   return flow;
 }
@@ -102,7 +102,7 @@ GstFlowReturn push_rest (Element &state, Track &track)
   if (!track.resampler.active ())
     return GST_FLOW_OK;
   const QueueItem rest = track.resampler.drain ();
-  return rest.object ? track.queue.push (rest, Mixer::queue_limit (track)) : GST_FLOW_OK;
+  return rest.object ? track.queue.push (rest) : GST_FLOW_OK;
 }
 
 /// A seek without flush of the whole mix has brought this segment: it begins when the mix has done
@@ -132,7 +132,7 @@ GstFlowReturn push_resampled (
     track.resampler.begin_run (start);
   }
   const QueueItem item = track.resampler.resample (buffer, frames);
-  return item.frames > 0 ? track.queue.push (item, Mixer::queue_limit (track)) : GST_FLOW_OK;
+  return item.frames > 0 ? track.queue.push (item) : GST_FLOW_OK;
 }
 
 // --- the size of a buffer
@@ -425,7 +425,7 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
     item.start = track.resampler.to_mix (item.start);
     item.frames = end - item.start;
   }
-  return track.queue.push (item, Mixer::queue_limit (track));
+  return track.queue.push (item);
 }
 
 } // namespace mt::trackmixer

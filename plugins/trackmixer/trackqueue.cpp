@@ -3,6 +3,7 @@
 #include "trackqueue.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace mt::trackmixer {
@@ -51,14 +52,37 @@ bool TrackQueue::is_ready () const noexcept
 
 bool TrackQueue::is_full () noexcept
 {
-  full_in_bytes_ = false;
+  full_in_total_ = false;
   if (!is_ready ())
     return false;
-  if (queued_frames_ + held_frames_ >= std::max (limit_, grown_limit_))
+  if (grown_limit_ > 0 ? queued_frames_ + held_frames_ >= grown_limit_ : !within_limits ())
     return true;
-  full_in_bytes_ = shared_.queued_bytes.load (std::memory_order_relaxed) >=
+  full_in_total_ = shared_.queued_bytes.load (std::memory_order_relaxed) >=
       shared_.max_total_bytes.load (std::memory_order_relaxed);
-  return full_in_bytes_;
+  return full_in_total_;
+}
+
+bool TrackQueue::within_limits () const noexcept
+{
+  return queued_frames_ + held_frames_ < limit_ &&
+      (limit_bytes_ == 0 || queued_bytes_ < limit_bytes_);
+}
+
+/// The nearer limit, with as many bytes a frame as there are now.
+Frames TrackQueue::limit_in_frames () const noexcept
+{
+  if (limit_bytes_ == 0 || queued_bytes_ == 0)
+    return limit_;
+  const double part = static_cast<double> (limit_bytes_) / static_cast<double> (queued_bytes_);
+  const double frames = std::ceil (part * static_cast<double> (queued_frames_));
+  return frames < static_cast<double> (limit_) ? static_cast<Frames> (frames) : limit_;
+}
+
+void TrackQueue::set_grown_out (bool grown_out) noexcept
+{
+  if (grown_out != grown_out_)
+    shared_.grown_out.fetch_add (grown_out ? 1 : -1, std::memory_order_relaxed);
+  grown_out_ = grown_out;
 }
 
 /// Brings this track's share of the readiness count up to date. True: wake the mix task.
@@ -80,10 +104,11 @@ void TrackQueue::release_feeder () noexcept
 {
   feeder_waiting_ = false;
   drain_waiting_ = false;
+  set_grown_out (false);
   cond_.notify_all ();
 }
 
-GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
+GstFlowReturn TrackQueue::push (QueueItem item) noexcept
 {
   bool wake = false;
   bool unused = false;
@@ -92,7 +117,6 @@ GstFlowReturn TrackQueue::push (QueueItem item, Frames limit) noexcept
     std::unique_lock lock {mutex_};
     feeder_ = std::this_thread::get_id ();
     ++received_;
-    limit_ = limit;
     while (!flushing_ && flow_ == GST_FLOW_OK && item.occupies_time () && is_full ()) {
       feeder_waiting_ = true;
       const auto since = std::chrono::steady_clock::now ();
@@ -304,6 +328,7 @@ void TrackQueue::clear () noexcept
     end_ = taken_end_ = gap_end_ = believed_gap_ = kNever;
     last_taken_frames_ = 0;
     grown_limit_ = 0;
+    set_grown_out (false);
     mix_begin_ = 0;
     eos_ = segment_done_ = false;
     starved_ = inactive_ = false;
@@ -334,16 +359,21 @@ void TrackQueue::retire () noexcept
     retired_ = true;
     shared_.readiness.flag_recheck ();
     flushing_ = true;
+    set_grown_out (false);
     (void)update_missing ();
     cond_.notify_all ();
   }
   shared_.readiness.wake ();
 }
 
-void TrackQueue::set_limit (Frames limit) noexcept
+void TrackQueue::set_limit (const QueueLimit &limit) noexcept
 {
   const std::lock_guard lock {mutex_};
-  limit_ = limit;
+  limit_ = limit.frames;
+  limit_bytes_ = limit.bytes;
+  growth_ = limit.growth;
+  if (within_limits ())
+    grown_limit_ = 0;
   if (feeder_waiting_)
     release_feeder ();
 }
@@ -358,7 +388,7 @@ void TrackQueue::set_flow (GstFlowReturn flow) noexcept
 TrackLevel TrackQueue::level () const noexcept
 {
   const std::lock_guard lock {mutex_};
-  return {queued_frames_ + held_frames_, limit_, queued_bytes_, queued_buffers_};
+  return {queued_frames_ + held_frames_, limit_, queued_bytes_, queued_buffers_, limit_bytes_};
 }
 
 QueueCounts TrackQueue::counts () const noexcept
@@ -391,7 +421,7 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
     flushed.swap (held);
   cleared_ = false;
   // Below the cap again: the others can grow, so there is reason to wait.
-  if (starved_ &&
+  if (starved_ && shared_.grown_out.load (std::memory_order_relaxed) == 0 &&
       shared_.queued_bytes.load (std::memory_order_relaxed) <
           shared_.max_total_bytes.load (std::memory_order_relaxed) / (starved_in_vain_ ? 2 : 1))
     starved_ = false;
@@ -409,16 +439,19 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
   (void)update_missing (); // the mix task holds the guard: this is never the last
 
   const Frames level = queued_frames_ + held_frames_;
-  if (level <= limit_)
+  if (level <= limit_ && (limit_bytes_ == 0 || queued_bytes_ <= limit_bytes_))
     grown_limit_ = 0;
   if (!feeder_waiting_)
     return false;
   const auto cap = shared_.max_total_bytes.load (std::memory_order_relaxed);
   const bool below_cap = shared_.queued_bytes.load (std::memory_order_relaxed) < cap - cap / 8;
-  const bool room = full_in_bytes_ ? below_cap && level < limit_ : level <= limit_ / 2;
+  const bool half_empty =
+      level <= limit_ / 2 && (limit_bytes_ == 0 || queued_bytes_ <= limit_bytes_ / 2);
+  const bool room = full_in_total_ ? below_cap && within_limits () : half_empty;
   if (!room && is_ready ())
     return false;
   feeder_waiting_ = false;
+  set_grown_out (false);
   return true;
 }
 
@@ -476,25 +509,34 @@ void TrackQueue::update_need (Frames end, Frames mix_begin) noexcept
     release_feeder ();
 }
 
-bool TrackQueue::grow (bool doubled) noexcept
+TrackQueue::Growth TrackQueue::grow (bool doubled) noexcept
 {
   const std::lock_guard lock {mutex_};
   if (drain_waiting_) {
     drain_refused_ = true;
     release_feeder ();
-    return true;
+    return Growth::grown;
   }
   if (!feeder_waiting_)
-    return false;
+    return Growth::not_blocked;
   if (shared_.queued_bytes.load (std::memory_order_relaxed) >=
       shared_.max_total_bytes.load (std::memory_order_relaxed))
-    return false;
+    return Growth::at_total_cap;
   const Frames level = queued_frames_ + held_frames_;
-  const Frames limit = std::max (limit_, grown_limit_);
-  grown_limit_ = std::max (level, doubled ? 2 * limit : limit) + (doubled ? 0 : limit_);
+  // The limit may not have been worked out yet, with the rate just known.
+  const Frames from = grown_limit_ > 0 ? grown_from_ : std::max<Frames> (limit_in_frames (), 1);
+  const Frames now = std::max (from, grown_limit_);
+  const Frames wanted = doubled ? std::max (level, 2 * now) : std::max (level, now) + from;
+  const Frames grown = std::min (wanted, from + growth_);
+  if (grown <= level) {
+    set_grown_out (true);
+    return Growth::at_own_cap;
+  }
+  grown_from_ = from;
+  grown_limit_ = grown;
   ++counts_.growths;
   release_feeder ();
-  return true;
+  return Growth::grown;
 }
 
 bool TrackQueue::ignore () noexcept

@@ -2,6 +2,7 @@
 // The queue of one track: what its feeder has delivered and the mix has not yet taken.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -59,6 +60,16 @@ struct MixerShared {
   Readiness readiness;
   std::atomic<std::uint64_t> queued_bytes {0};
   std::atomic<std::uint64_t> max_total_bytes {0};
+  std::atomic<int> grown_out {0}; // queues that hold as much as they may grow to
+};
+
+/// When a queue is full, and how far it may grow all the same.
+struct QueueLimit {
+  Frames frames {0};
+  std::uint64_t bytes {0};          // 0: any number
+  Frames growth {kUnlimitedGrowth}; // beyond `frames`, or where `bytes` made it full
+
+  static constexpr Frames kUnlimitedGrowth = INT64_MAX / 4;
 };
 
 /// Counts of a queue since it was made.
@@ -75,13 +86,24 @@ struct TrackLevel {
   Frames limit {0}; // as set; a queue that has grown may hold more
   std::size_t bytes {0};
   std::size_t buffers {0};
+  std::uint64_t limit_bytes {0}; // 0: none
+
+  /// From 0, empty, to 1, full by whichever limit is nearer.
+  [[nodiscard]] double fill () const noexcept
+  {
+    const auto part = [] (auto of, auto whole) {
+      return whole > 0 ? static_cast<double> (of) / static_cast<double> (whole) : 0.0;
+    };
+    return std::min (1.0, std::max (part (frames, limit), part (bytes, limit_bytes)));
+  }
 };
 
 /// A bounded FIFO with one feeder and the mix task as its reader.
 ///
-/// Full means: at least `limit` frames, or all tracks together at the cap on bytes. The feeder of a
-/// full queue waits until half of the limit is left, so that it is woken seldom and delivers much.
-/// A queue that the next chunk waits for is never full. Nothing is dropped.
+/// Full means: at least as many frames or bytes as its limit says, or all tracks together at the
+/// cap on bytes. The feeder of a full queue waits until half of the limit is left, so that it is
+/// woken seldom and delivers much. A queue that the next chunk waits for is never full. Nothing is
+/// dropped.
 ///
 /// Threads  feeder: push(), push_gap(), … with the pad's stream lock. Mix task: take(),
 /// update_need(),
@@ -99,7 +121,7 @@ public:
   // --- feeder
 
   /// Queues an item, waiting while the queue is full. Takes the item whatever it returns.
-  GstFlowReturn push (QueueItem item, Frames limit) noexcept;
+  GstFlowReturn push (QueueItem item) noexcept;
   /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the
   /// same is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
   void note_gap (Frames end, Frames patience) noexcept;
@@ -132,7 +154,7 @@ public:
   /// For good: the pad is gone. The mix no longer waits for this track.
   void retire () noexcept;
   /// The limit has been set anew: a waiting feeder looks again.
-  void set_limit (Frames limit) noexcept;
+  void set_limit (const QueueLimit &limit) noexcept;
   /// Takes back ignore().
   void heed () noexcept;
   /// What push() returns until it is set again: the flow of the mixer's source pad.
@@ -176,11 +198,12 @@ public:
   void notify () noexcept { cond_.notify_all (); }
   /// A chunk is out: a drain looks again.
   void notify_drain () noexcept;
-  /// Lets a blocked feeder go on: `doubled`, or by one more limit. False if it was not blocked, or
-  /// if the cap on bytes forbids.
-  bool grow (bool doubled) noexcept;
-  /// Mixes silence for this track until something arrives, or the queues are below the cap again.
-  /// After a wait `in_vain`: below half of it, or each bit of room would cost another such wait.
+  enum class Growth : std::uint8_t { grown, not_blocked, at_total_cap, at_own_cap };
+  /// Lets a blocked feeder go on: `doubled`, or by one more limit.
+  Growth grow (bool doubled) noexcept;
+  /// Mixes silence for this track until something arrives, or the queues are below the cap again
+  /// that they have met. After a wait `in_vain`: below half of it, or each bit of room would cost
+  /// another such wait.
   void starve (bool in_vain) noexcept;
   /// Where nothing has come since the start or a flush: the mix no longer waits for this track
   /// before something does. False: something has come.
@@ -204,6 +227,9 @@ private:
   }
   [[nodiscard]] bool is_ready () const noexcept;
   [[nodiscard]] bool is_full () noexcept;
+  [[nodiscard]] bool within_limits () const noexcept;
+  [[nodiscard]] Frames limit_in_frames () const noexcept;
+  void set_grown_out (bool grown_out) noexcept;
   [[nodiscard]] bool update_missing () noexcept;
   void append (const QueueItem &item);
   QueueItem pop_front () noexcept;
@@ -233,7 +259,10 @@ private:
   Frames need_end_ {0};  // the next chunk ends here
   Frames mix_begin_ {0}; // audio that ends before is dropped: nothing would ever take it
   Frames limit_ {0};
-  Frames grown_limit_ {0};
+  std::uint64_t limit_bytes_ {0}; // 0: none
+  Frames growth_ {QueueLimit::kUnlimitedGrowth};
+  Frames grown_from_ {0};  // the nearer limit when it began to grow
+  Frames grown_limit_ {0}; // 0: it has not grown
   GstFlowReturn flow_ {GST_FLOW_OK};
   std::thread::id feeder_;
   std::uint64_t received_ {0};
@@ -251,7 +280,8 @@ private:
   bool feeder_waiting_ {false};
   bool drain_waiting_ {false};
   bool drain_refused_ {false};
-  bool full_in_bytes_ {false};
+  bool full_in_total_ {false};
+  bool grown_out_ {false}; // its share of MixerShared::grown_out
   QueueCounts counts_;
 };
 
