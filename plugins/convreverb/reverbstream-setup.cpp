@@ -13,10 +13,12 @@ namespace mt::convreverb {
 
 namespace {
 
-// Base block without added latency: the stream's own buffer in this range. Smaller blocks cost more
-// partitions than they save, larger ones gain nothing for a buffer that ends inside them.
-constexpr std::size_t kMinBlockFrames = 256;
-constexpr std::size_t kMaxBlockFrames = 4096;
+// The least that the convolver is laid out for without added latency. A first buffer may be smaller
+// than those after it.
+constexpr std::size_t kMinChunkFrames = 64;
+// Buffers in which a stream rings out: its own in this range.
+constexpr std::size_t kMinRingFrames = 256;
+constexpr std::size_t kMaxRingFrames = 4096;
 
 constexpr std::size_t kPieceFrames = 1024; // of doubles that are made floats in one go
 
@@ -79,7 +81,7 @@ ReverbStream::Layout ReverbStream::layout_for (std::size_t chunk) const noexcept
 {
   using dsp::Convolver;
   if (batch_ns_ == 0 || chunk > Convolver::kMaxChunkFrames)
-    return {std::clamp (chunk, kMinBlockFrames, kMaxBlockFrames), 0};
+    return {std::clamp (chunk, kMinChunkFrames, Convolver::kMaxChunkFrames), 0};
   const std::size_t wanted = (to_frames (batch_ns_) + chunk / 2) / chunk;
   const std::size_t least = (Convolver::kMinBlockFrames + chunk - 1) / chunk;
   const std::size_t most = Convolver::kMaxChunkFrames / chunk;
@@ -177,8 +179,8 @@ bool ReverbStream::settle (std::size_t chunk) noexcept
     return false;
   }
   impulse_->impulse.samples = {}; // its spectra are all that is needed now
-  chunk_ns_ = to_ns (std::min (chunk, kMaxBlockFrames));
-  ring_frames_ = std::clamp (chunk, kMinBlockFrames, kMaxBlockFrames);
+  chunk_ns_ = to_ns (std::min (chunk, dsp::Convolver::kMaxChunkFrames));
+  ring_frames_ = std::clamp (chunk, kMinRingFrames, kMaxRingFrames);
   return true;
 }
 
