@@ -34,7 +34,10 @@ using namespace mt;
 using convreverb::Element;
 using convreverb::element_of;
 
-G_DEFINE_FINAL_TYPE (GstConvReverb, gst_conv_reverb, GST_TYPE_AUDIO_FILTER)
+static void gst_conv_reverb_preset_init (gpointer interface, gpointer) noexcept;
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (GstConvReverb, gst_conv_reverb, GST_TYPE_AUDIO_FILTER,
+    G_IMPLEMENT_INTERFACE (GST_TYPE_PRESET, gst_conv_reverb_preset_init))
 GST_ELEMENT_REGISTER_DEFINE (convreverb, "convreverb", GST_RANK_NONE, GST_TYPE_CONV_REVERB)
 
 // Setup
@@ -202,6 +205,24 @@ static gboolean gst_conv_reverb_query (
   }
   return GST_BASE_TRANSFORM_CLASS (gst_conv_reverb_parent_class)
       ->query (transform, direction, query);
+}
+
+// Presets
+
+/// What makes a room; not how the work is done. `mix` would set dry and wet a second time, and a
+/// sample does not go into a text file.
+static gchar **gst_conv_reverb_get_property_names (GstPreset *) noexcept
+{
+  static const gchar *const names[] = {"ir-location", "kernel", "preset-room", "decay-time",
+      "damping", "normalize", "ir-gain", "ir-trim", "ir-routing", "pre-delay", "dry", "wet",
+      nullptr};
+  return g_strdupv (const_cast<gchar **> (names));
+}
+
+static void gst_conv_reverb_preset_init (gpointer interface, gpointer) noexcept
+{
+  static_cast<GstPresetInterface *> (interface)->get_property_names =
+      gst_conv_reverb_get_property_names;
 }
 
 // Type
