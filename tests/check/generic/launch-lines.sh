@@ -28,10 +28,10 @@ tracks () {
     audiotestsrc freq=550 volume=0.1 num-buffers=50 timestamp-offset=1000000000 ! audio/x-raw,rate=48000,channels=2 ! flacenc ! x.
 }
 
-# tone NAME RATE ENCODER
+# tone NAME RATE ENCODER [CHANNELS]
 tone () {
   gst-launch-1.0 -q audiotestsrc freq=440 volume=0.1 num-buffers=100 ! \
-    "audio/x-raw,rate=$2,channels=2" ! "$3" ! filesink location="$1"
+    "audio/x-raw,rate=$2,channels=${4:-2}" ! "$3" ! filesink location="$1"
 }
 
 # written LINE: the audio files that it writes
@@ -76,6 +76,7 @@ make_inputs () {
     case $file in
     */*) ;; # no file of ours: the line says what it thinks of it
     *.mka | *.mkv) tracks "$file" ;;
+    true-stereo*.wav) tone "$file" 48000 wavenc '4,channel-mask=(bitmask)0x33' ;;
     *.wav) tone "$file" 44100 wavenc ;;
     *.flac) tone "$file" 48000 flacenc ;;
     esac
