@@ -29,9 +29,13 @@ constexpr double kTransformFixedNs = 25.0;
 
 constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
 
-constexpr double kAheadNs = 0.055; // a product and bin of the passes over four blocks
-constexpr double kSingleNs = 0.11; // the same of a pass over one block
-constexpr double kSumsFixedNs = 40.0;
+constexpr double kAheadNs = 0.06;    // a product and bin of the passes over several blocks
+constexpr double kFarNs = 0.2;       // more for a slot and bin of a pass when it is not near
+constexpr double kNearBytes = 0.5e6; // what one path may have of the second-level cache
+constexpr double kSingleNs = 0.16;   // a product and bin of a pass over one block
+constexpr double kNewestNs = 0.16;   // the same of the newest blocks
+constexpr double kLeftNs = 0.15;     // to write and read what a pass has left, a bin
+constexpr double kSumsFixedNs = 60.0;
 constexpr double kFrameNs = 0.5; // in and out of one channel, whatever the partition
 
 bool is_quick (std::size_t length) noexcept
@@ -51,19 +55,26 @@ double transform_ns (std::size_t length) noexcept
       static_cast<double> (length) * bin_ns * (is_quick (length) ? 1.0 : kOddFactor);
 }
 
-bool is_in_groups (std::size_t partitions) noexcept
-{
-  return partitions >= kLeastPartitionsInGroups;
-}
-
-double sums_ns (std::size_t length, std::size_t partitions) noexcept
+double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_at_once) noexcept
 {
   const auto bins = static_cast<double> ((length + kTileBins - 1) / kTileBins * kTileBins);
   const auto count = static_cast<double> (partitions);
-  // Four blocks together add 0, 1, 2 and 3 newest partitions.
-  const double bin_ns =
-      is_in_groups (partitions) ? count * kAheadNs + 1.5 * kSingleNs : count * kSingleNs;
-  return kSumsFixedNs + bins * bin_ns;
+  const auto blocks = static_cast<double> (blocks_at_once);
+  if (blocks_at_once == 1)
+    return kSumsFixedNs + bins * count * kSingleNs;
+  // Response and history of one path. What does not fit into the cache next to the core is read
+  // once for all blocks of a pass.
+  const double bytes = bins * 16.0 * count;
+  const double far = std::clamp ((bytes - kNearBytes) / kNearBytes, 0.0, 1.0);
+  const double pass_ns = kAheadNs + far * kFarNs / blocks;
+  // The blocks of a group add 0, 1, 2 … newest blocks. A pass reads zeros past the last partition.
+  return kSumsFixedNs * blocks / 4.0 +
+      bins * ((count + blocks / 2.0) * pass_ns + (blocks - 1.0) / 2.0 * kNewestNs + kLeftNs);
+}
+
+double least_sums_ns (std::size_t length, std::size_t partitions) noexcept
+{
+  return sums_ns (length, partitions, best_blocks_at_once (length, partitions));
 }
 
 /// Blocks and their FFT lengths that a stage may have, with what depends on nothing else.
@@ -78,7 +89,7 @@ std::vector<Block> tail_blocks (std::size_t head, std::size_t most)
   std::vector<Block> blocks;
   const auto cost = [] (const Block &block) {
     // The bins that are there for the transform only cost in the sums of some ten partitions too.
-    return (2.0 * transform_ns (block.length) + sums_ns (block.length, kUsualPartitions)) /
+    return (2.0 * transform_ns (block.length) + least_sums_ns (block.length, kUsualPartitions)) /
         static_cast<double> (block.frames);
   };
   for (std::size_t octave = 2; octave * head <= most; octave *= 2) {
@@ -139,7 +150,8 @@ private:
       const std::size_t partitions = ceil_div (end - offset, block);
       if (i == 0)
         length = transform_length (block, partitions);
-      last_.push_back ({block, partitions, offset, length});
+      last_.push_back (
+          {block, partitions, offset, length, best_blocks_at_once (length, partitions)});
       offset += partitions * block;
       if (i < tails.size ()) {
         if (offset >= request_.ir_frames)
@@ -190,8 +202,8 @@ bool may_spread (const StageShape &stage, std::size_t head_frames) noexcept
 
 StageCosts stage_costs (const StageShape &stage) noexcept
 {
-  return {
-      transform_ns (stage.transform_length), sums_ns (stage.transform_length, stage.partitions)};
+  return {transform_ns (stage.transform_length),
+      sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once)};
 }
 
 double predicted_ns (const Partition &partition, const PartitionRequest &request) noexcept
@@ -206,10 +218,20 @@ double predicted_ns (const Partition &partition, const PartitionRequest &request
   return sum;
 }
 
+std::size_t best_blocks_at_once (std::size_t transform_length, std::size_t partitions) noexcept
+{
+  std::size_t best = 1;
+  for (const std::size_t blocks : {std::size_t {4}, kMaxBlocksAtOnce})
+    if (sums_ns (transform_length, partitions, blocks) <
+        sums_ns (transform_length, partitions, best))
+      best = blocks;
+  return best;
+}
+
 std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept
 {
   const auto cost = [partitions] (std::size_t length) {
-    return 2.0 * transform_ns (length) + sums_ns (length, partitions);
+    return 2.0 * transform_ns (length) + least_sums_ns (length, partitions);
   };
   std::size_t best = std::max (kMinBlock, std::bit_ceil (block_frames));
   for (std::size_t fives = 1; 16 * fives < best; fives *= 5) {

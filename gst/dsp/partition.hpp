@@ -13,12 +13,16 @@ enum class Schedule {
   spike,  ///< at once: the mean is a little lower
 };
 
+inline constexpr std::size_t kMaxBlocksAtOnce = 8;
+
 /// `partitions` blocks of the impulse response from `offset_frames` on.
 struct StageShape {
   std::size_t block_frames;
   std::size_t partitions;
   std::size_t offset_frames;
   std::size_t transform_length; ///< M >= block_frames, see OddTransform
+  /// Blocks whose sums are made in one pass over the response: 1, 4 or kMaxBlocksAtOnce.
+  std::size_t blocks_at_once;
   bool operator== (const StageShape &) const noexcept = default;
 };
 
@@ -52,6 +56,10 @@ double predicted_ns (const Partition &partition, const PartitionRequest &request
 /// most the next power of two, 2^a 3^b 5^c, a multiple of 16; the cheapest by stage_costs().
 /// docs/decisions/0003-fft-length.md.
 std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept;
+
+/// The cheapest StageShape::blocks_at_once by stage_costs(). More blocks save reading the response
+/// and the history, and cost more additions of the newest blocks to what a pass has left.
+std::size_t best_blocks_at_once (std::size_t transform_length, std::size_t partitions) noexcept;
 
 /// The partition with the lowest predicted_ns() of those with up to three stages in which no call
 /// of the usual size ends inside a block that it needs output of. For Schedule::spread all stages

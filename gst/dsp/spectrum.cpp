@@ -84,12 +84,94 @@ void accumulate (std::span<const Product> products, TileRange tiles, const float
   }
 }
 
-/// One tile of four sums. The loads of the response hit the first-level cache in three of four
-/// sums, and half as many loads as multiply-adds keep both busy.
-void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
-    const std::array<std::complex<float> *, kBlocksAtOnce> &sums)
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+
+/// A value of the response as the three factors of a complex product with three multiplications:
+///   a = r (xr + xi), b = (i - r) xr, c = (r + i) xi: real part a - c, imaginary part a + b.
+struct Factors {
+  Vec r, i_minus_r, r_plus_i;
+};
+
+HWY_INLINE Factors load_factors (const float *at)
 {
-  static_assert (kBlocksAtOnce == 4);
+  const Tag d;
+  const auto r = hn::Load (d, at), i = hn::Load (d, at + kTileBins);
+  return {r, hn::Sub (i, r), hn::Add (r, i)};
+}
+
+/// One tile of the sums from `first` on, with three multiplications for a product: the additions
+/// have units of their own, and 32 registers hold twelve sums and the factors of four slots, so
+/// that each slot is loaded once.
+void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t first,
+    std::span<std::complex<float> *const> sums)
+{
+  static_assert (kSumsInRegisters == 4);
+  const Tag d;
+  for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+    auto a0 = hn::Zero (d), a1 = a0, a2 = a0, a3 = a0;
+    auto b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+    auto c0 = a0, c1 = a0, c2 = a0, c3 = a0;
+    for (const Product &product : products) {
+      const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
+      const float *HWY_RESTRICT history = product.history->tile (tile) + i;
+      for (const SlotRun &run : product.runs) {
+        const float *h = ir + (run.ir_slot + first) * kSlotFloats;
+        const float *x = history + run.history_slot * kSlotFloats;
+        Factors f0 = load_factors (h), f1 = load_factors (h + kSlotFloats);
+        Factors f2 = load_factors (h + 2 * kSlotFloats), f3;
+        h += 3 * kSlotFloats;
+        const auto step = [&] (const Factors &p0, const Factors &p1, const Factors &p2,
+                              Factors &p3) HWY_ATTR {
+          p3 = load_factors (h);
+          const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
+          const auto sum = hn::Add (xr, xi);
+          h += kSlotFloats;
+          x += kSlotFloats;
+          const auto add = [&] (const Factors &f, Vec &a, Vec &b, Vec &c) HWY_ATTR {
+            a = hn::MulAdd (f.r, sum, a);
+            b = hn::MulAdd (f.i_minus_r, xr, b);
+            c = hn::MulAdd (f.r_plus_i, xi, c);
+          };
+          add (p0, a0, b0, c0);
+          add (p1, a1, b1, c1);
+          add (p2, a2, b2, c2);
+          add (p3, a3, b3, c3);
+        };
+        std::uint32_t left = run.count;
+        for (; left >= 4; left -= 4) {
+          step (f0, f1, f2, f3);
+          step (f1, f2, f3, f0);
+          step (f2, f3, f0, f1);
+          step (f3, f0, f1, f2);
+        }
+        if (left > 0)
+          step (f0, f1, f2, f3);
+        if (left > 1)
+          step (f1, f2, f3, f0);
+        if (left > 2)
+          step (f2, f3, f0, f1);
+      }
+    }
+    const std::size_t at = tile * kSlotFloats + 2 * i;
+    const auto put = [&] (std::size_t row, Vec a, Vec b, Vec c) HWY_ATTR {
+      hn::StoreInterleaved2 (
+          hn::Sub (a, c), hn::Add (a, b), d, reinterpret_cast<float *> (sums[first + row]) + at);
+    };
+    put (0, a0, b0, c0);
+    put (1, a1, b1, c1);
+    put (2, a2, b2, c2);
+    put (3, a3, b3, c3);
+  }
+}
+
+#else
+
+/// One tile of four sums from `first` on. The loads of the response hit the first-level cache in
+/// three of four sums, and half as many loads as multiply-adds keep both busy.
+void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t first,
+    std::span<std::complex<float> *const> sums)
+{
+  static_assert (kSumsInRegisters == 4);
   const Tag d;
   for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
     auto re0 = hn::Zero (d), re1 = re0, re2 = re0, re3 = re0;
@@ -98,7 +180,7 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
       for (const SlotRun &run : product.runs) {
-        const float *h = ir + run.ir_slot * kSlotFloats;
+        const float *h = ir + (run.ir_slot + first) * kSlotFloats;
         const float *x = history + run.history_slot * kSlotFloats;
         for (const float *end = h + run.count * kSlotFloats; h != end;
              h += kSlotFloats, x += kSlotFloats) {
@@ -119,7 +201,7 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
     }
     const std::size_t at = tile * kSlotFloats + 2 * i;
     const auto put = [&] (std::size_t row, Vec re, Vec im) HWY_ATTR {
-      hn::StoreInterleaved2 (re, im, d, reinterpret_cast<float *> (sums[row]) + at);
+      hn::StoreInterleaved2 (re, im, d, reinterpret_cast<float *> (sums[first + row]) + at);
     };
     put (0, re0, im0);
     put (1, re1, im1);
@@ -128,11 +210,14 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
   }
 }
 
-void accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    const std::array<std::complex<float> *, kBlocksAtOnce> &sums)
+#endif
+
+void accumulate_ahead (
+    std::span<const Product> products, TileRange tiles, std::span<std::complex<float> *const> sums)
 {
   for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step)
-    accumulate_tile_ahead (products, t, sums);
+    for (std::size_t first = 0; first < sums.size (); first += kSumsInRegisters)
+      accumulate_tile_ahead (products, t, first, sums);
 }
 
 } // namespace
@@ -170,8 +255,9 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 }
 
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    const std::array<std::complex<float> *, kBlocksAtOnce> &sums) noexcept
+    std::span<std::complex<float> *const> sums) noexcept
 {
+  assert (sums.size () % kSumsInRegisters == 0);
   HWY_DYNAMIC_DISPATCH (accumulate_ahead) (products, tiles, sums);
 }
 

@@ -2,7 +2,6 @@
 // Many spectra in tiles, and the multiply-accumulate of the frequency-domain delay line over them.
 #pragma once
 
-#include <array>
 #include <complex>
 #include <cstddef>
 #include <cstdint>
@@ -16,11 +15,8 @@ namespace mt::dsp {
 /// registers.
 inline constexpr std::size_t kTileBins = 32;
 
-/// Blocks whose sums multiply_accumulate_ahead() makes in one pass.
-inline constexpr std::size_t kBlocksAtOnce = 4;
-
-/// With fewer partitions the zeros that such a pass reads outweigh what it saves.
-inline constexpr std::size_t kLeastPartitionsInGroups = 6;
+/// Sums that one pass of multiply_accumulate_ahead() keeps in registers.
+inline constexpr std::size_t kSumsInRegisters = 4;
 
 /// `slots` spectra of `bins` values, laid out as [tile of kTileBins][slot][real parts | imaginary
 /// parts], 64-byte aligned, padded with zeros to whole tiles. All zero when made.
@@ -78,13 +74,15 @@ struct TileRange {
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
     std::span<const std::complex<float>> start, std::span<std::complex<float>> out) noexcept;
 
-/// The sums of kBlocksAtOnce blocks in one pass over response and history: sum r takes the response
-/// r slots later, so its runs are as long as those of sum 0, and ir slots up to the last of a run
-/// plus kBlocksAtOnce - 1 must be there. sums[r] are as `out` above.
+/// The sums of several blocks in one go over response and history, tile by tile, so that only the
+/// first kSumsInRegisters of them read a tile from further away than the first-level cache: sum r
+/// takes the response r slots later. Its runs are as long as those of sum 0; ir slots up to the
+/// last of a run and sums.size () - 1 more must be there. sums.size () is a multiple of
+/// kSumsInRegisters; each is as `out` above.
 ///
 /// Source  F. Wefers, Partitioned Convolution Algorithms for Real-Time Auralization, RWTH Aachen,
 ///         2015 (block-wise frequency-domain delay lines).
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    const std::array<std::complex<float> *, kBlocksAtOnce> &sums) noexcept;
+    std::span<std::complex<float> *const> sums) noexcept;
 
 } // namespace mt::dsp

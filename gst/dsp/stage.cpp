@@ -16,8 +16,7 @@ std::size_t tiles_of (std::size_t bins)
 
 Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
     std::size_t channels, Planning planning, WorkCounts &counts)
-    : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)}, in_groups_ {shape.partitions >=
-                                                                      kLeastPartitionsInGroups},
+    : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)},
       transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts}
 {
   const std::size_t partitions = shape_.partitions, bins = tiles_ * kTileBins;
@@ -25,7 +24,7 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
   for (std::size_t c = 0; c < ir.channels; ++c) {
     const bool used = std::any_of (
         routing.begin (), routing.end (), [c] (const Path &path) { return path.ir == c; });
-    responses_.push_back (used ? make_response (ir, c) : Response {{0, 0}, {}, {}, true});
+    responses_.push_back (used ? make_response (ir, c) : Response {{0, 0}, {0, 0}, {}, {}, true});
   }
 
   const auto note = [] (std::vector<std::size_t> &used, std::size_t channel) {
@@ -43,7 +42,8 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
   for (std::size_t c = 0; c < channels; ++c) {
     const bool used = std::binary_search (used_inputs_.begin (), used_inputs_.end (), c);
     inputs_.push_back (
-        {{used ? bins : 0, partitions}, std::vector<std::uint8_t> (partitions), 0, 0});
+        {{used ? bins : 0, partitions}, {used && in_groups () ? bins : 0, shape.blocks_at_once - 1},
+            std::vector<std::uint8_t> (partitions), 0, 0});
   }
   for (const std::size_t o : used_outputs_) {
     Output &output = outputs_[o];
@@ -51,12 +51,15 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
       const Product product {
           &responses_[state.path.ir].spectra, &inputs_[state.path.input].history, {}};
       output.all.push_back (product);
-      for (std::size_t n = 1; n < kBlocksAtOnce; ++n)
-        output.nearest[n].push_back (product);
+      // Partial blocks use the first of these in any case.
+      const Product near = in_groups ()
+          ? Product {&responses_[state.path.ir].nearest, &inputs_[state.path.input].nearest, {}}
+          : product;
+      for (std::size_t n = 1; n < std::max<std::size_t> (2, shape.blocks_at_once); ++n)
+        output.nearest[n].push_back (near);
     }
-    if (in_groups_)
-      for (auto &sum : output.ahead)
-        sum.resize (bins);
+    for (std::size_t n = 1; n < shape.blocks_at_once; ++n)
+      output.ahead[n].resize (bins);
     output.older.resize (bins);
   }
   forget ();
@@ -65,7 +68,8 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
 Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
 {
   const std::size_t partitions = shape_.partitions, block = shape_.block_frames;
-  Response response {{tiles_ * kTileBins, partitions + kBlocksAtOnce - 1},
+  Response response {{tiles_ * kTileBins, partitions + shape_.blocks_at_once - 1},
+      {in_groups () ? tiles_ * kTileBins : 0, shape_.blocks_at_once - 1},
       std::vector<std::uint8_t> (partitions), std::vector<std::uint8_t> (partitions), true};
   AlignedVector<float> taps (2 * shape_.transform_length);
   // Forward and inverse together give M times the signal.
@@ -83,10 +87,12 @@ Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
     if (audible) {
       transform_.forward (taps);
       response.spectra.store (p, transform_.spectrum (), gain);
+      if (p + 1 < shape_.blocks_at_once)
+        response.nearest.store (p, transform_.spectrum (), gain);
     }
   }
   for (std::size_t p = 0; p < partitions; ++p) {
-    const std::size_t end = std::min (p + kBlocksAtOnce, partitions);
+    const std::size_t end = std::min (p + shape_.blocks_at_once, partitions);
     for (std::size_t i = p; i < end; ++i)
       response.audible_ahead[p] |= response.audible[i];
   }
@@ -98,6 +104,8 @@ void Stage::advance (std::size_t ring_end) noexcept
   ring_end_ = ring_end;
   ++block_;
   newest_ = newest_ == 0 ? shape_.partitions - 1 : newest_ - 1;
+  if (in_groups ())
+    newest_near_ = newest_near_ == 0 ? shape_.blocks_at_once - 2 : newest_near_ - 1;
   for (const std::size_t c : used_inputs_)
     inputs_[c].audible[newest_] = false;
   for (const std::size_t o : used_outputs_)
@@ -123,11 +131,12 @@ void Stage::prepare () noexcept
     output.audible = false;
     for (std::size_t i = 0; i < output.paths.size (); ++i) {
       PathState &state = output.paths[i];
-      const Collected found = collect (state.path, 0, partitions, in_groups_, state.runs);
+      const Collected found =
+          collect (state.path, 0, partitions, in_groups () ? In::all_ahead : In::all, state.runs);
       output.all[i].runs = {state.runs.data (), found.runs};
       output.audible = output.audible || found.audible;
-      for (std::size_t n = 1; in_groups_ && n < kBlocksAtOnce; ++n) {
-        const std::size_t runs = collect (state.path, 0, n, false, state.near_runs[n]).runs;
+      for (std::size_t n = 1; n < shape_.blocks_at_once; ++n) {
+        const std::size_t runs = collect (state.path, 0, n, In::nearest, state.near_runs[n]).runs;
         output.nearest[n][i].runs = {state.near_runs[n].data (), runs};
       }
     }
@@ -137,8 +146,8 @@ void Stage::prepare () noexcept
 }
 
 /// The products of partitions first to before last that are not zero, the ring's end between runs.
-/// `ahead`: those too that count for one of the next blocks only.
-Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_t last, bool ahead,
+/// In::all_ahead: those too that count for one of the next blocks only.
+Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_t last, In in,
     std::span<SlotRun> runs) const noexcept
 {
   const Input &input = inputs_[path.input];
@@ -147,32 +156,34 @@ Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_
   if (input.silent_streak == partitions || first == last)
     return {0, false};
 
+  // The ring's slots from that of the newest block to its end.
+  const std::size_t newest = in == In::nearest ? newest_near_ : newest_;
+  const std::size_t to_wrap = (in == In::nearest ? shape_.blocks_at_once - 1 : partitions) - newest;
   std::size_t count = 0;
-  const auto add = [&] (std::size_t partition, std::size_t slot, std::size_t length) {
+  const auto add = [&] (std::size_t partition, std::size_t length) {
+    const std::size_t slot = partition < to_wrap ? newest + partition : partition - to_wrap;
     runs[count++] = {static_cast<std::uint32_t> (partition), static_cast<std::uint32_t> (slot),
         static_cast<std::uint32_t> (length)};
   };
-  const std::size_t to_wrap = partitions - newest_; // partitions below are in slots above newest_
   if (response.dense && input.audible_streak >= last) {
     if (first < to_wrap)
-      add (first, newest_ + first, std::min (last, to_wrap) - first);
+      add (first, std::min (last, to_wrap) - first);
     if (last > to_wrap)
-      add (std::max (first, to_wrap), std::max (first, to_wrap) - to_wrap,
-          last - std::max (first, to_wrap));
+      add (std::max (first, to_wrap), last - std::max (first, to_wrap));
     return {count, true};
   }
 
-  const auto &wanted = ahead ? response.audible_ahead : response.audible;
+  const auto &wanted = in == In::all_ahead ? response.audible_ahead : response.audible;
   bool open = false, audible = false; // open: the last run may grow
   for (std::size_t p = first; p < last; ++p) {
-    const std::size_t slot = p < to_wrap ? newest_ + p : p - to_wrap;
-    audible = audible || (input.audible[slot] && response.audible[p]);
-    if (!input.audible[slot] || !wanted[p]) {
+    const bool sounds = input.audible[(newest_ + p) % partitions];
+    audible = audible || (sounds && response.audible[p]);
+    if (!sounds || !wanted[p]) {
       open = false;
-    } else if (open && slot != 0) {
+    } else if (open && p != to_wrap) {
       ++runs[count - 1].count;
     } else {
-      add (p, slot, 1);
+      add (p, 1);
       open = true;
     }
   }
@@ -185,32 +196,35 @@ void Stage::transform (std::size_t input, std::span<const float> ring) noexcept
     return;
   transform_.forward (RingWindow {ring, ring_end_, 2 * shape_.block_frames});
   inputs_[input].history.store (newest_, spectrum ());
+  if (in_groups ())
+    inputs_[input].nearest.store (newest_near_, spectrum ());
   counts_.forward.add (1);
 }
 
 void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) noexcept
 {
   Output &output = outputs_[index];
-  if (!in_groups_) {
+  if (!in_groups ()) {
     if (output.audible)
       multiply_accumulate (output.all, {first, end}, {}, spectrum ());
     return;
   }
   const bool any = std::any_of (output.all.begin (), output.all.end (),
       [] (const Product &product) { return !product.runs.empty (); });
-  for (std::size_t group = 0; group < kBlocksAtOnce; ++group) {
-    const TileRange tiles {first + (group - first) % kBlocksAtOnce, end, kBlocksAtOnce};
-    const std::size_t age = (block_ - group) % kBlocksAtOnce; // of the group's last pass
-    if (age == 0) {
+  const std::size_t at_once = shape_.blocks_at_once;
+  for (std::size_t group = 0; group < at_once; ++group) {
+    const TileRange tiles {first + (group - first) % at_once, end, at_once};
+    if (age (group) == 0) {
       output.ahead_silent[group] = !any;
       if (any) {
-        multiply_accumulate_ahead (output.all, tiles,
-            {spectrum ().data (), output.ahead[0].data (), output.ahead[1].data (),
-                output.ahead[2].data ()});
+        std::array<std::complex<float> *, kMaxBlocksAtOnce> sums {spectrum ().data ()};
+        for (std::size_t n = 1; n < at_once; ++n)
+          sums[n] = output.ahead[n].data ();
+        multiply_accumulate_ahead (output.all, tiles, std::span {sums}.first (at_once));
       }
     } else if (output.audible) {
-      const auto &left = output.ahead[age - 1];
-      multiply_accumulate (output.nearest[age], tiles,
+      const auto &left = output.ahead[age (group)];
+      multiply_accumulate (output.nearest[age (group)], tiles,
           {left.data (), output.ahead_silent[group] ? 0 : left.size ()}, spectrum ());
     }
   }
@@ -222,31 +236,31 @@ void Stage::sum_older (std::size_t index) noexcept
   Output &output = outputs_[index];
   output.older_ready = true;
   output.older_silent = true;
-  const auto sum = [&] (std::vector<Product> &products, std::size_t last, auto &&runs_of,
+  const auto sum = [&] (std::vector<Product> &products, std::size_t last, auto &&runs_of, In in,
                        TileRange tiles, std::span<const std::complex<float>> start) {
     for (std::size_t i = 0; i < output.paths.size (); ++i) {
       const std::span<SlotRun> runs = runs_of (output.paths[i]);
-      const Collected found = collect (output.paths[i].path, 1, last, false, runs);
+      const Collected found = collect (output.paths[i].path, 1, last, in, runs);
       products[i].runs = runs.first (found.runs);
       output.older_silent = output.older_silent && !found.audible;
     }
     multiply_accumulate (products, tiles, start, output.older);
   };
   const auto all_runs = [] (PathState &state) { return std::span {state.runs}; };
-  if (!in_groups_) {
-    sum (output.all, shape_.partitions, all_runs, {0, tiles_}, {});
+  if (!in_groups ()) {
+    sum (output.all, shape_.partitions, all_runs, In::all, {0, tiles_}, {});
     return;
   }
-  for (std::size_t group = 0; group < kBlocksAtOnce; ++group) {
-    const TileRange tiles {group, tiles_, kBlocksAtOnce};
-    const std::size_t age = (block_ - group) % kBlocksAtOnce;
-    if (age == 0) {
-      sum (output.all, shape_.partitions, all_runs, tiles, {});
+  for (std::size_t group = 0; group < shape_.blocks_at_once; ++group) {
+    const TileRange tiles {group, tiles_, shape_.blocks_at_once};
+    const std::size_t blocks = age (group);
+    if (blocks == 0) {
+      sum (output.all, shape_.partitions, all_runs, In::all, tiles, {});
     } else {
-      const auto &left = output.ahead[age - 1];
-      sum (output.nearest[age], age,
-          [age] (PathState &state) { return std::span<SlotRun> {state.near_runs[age]}; }, tiles,
-          {left.data (), output.ahead_silent[group] ? 0 : left.size ()});
+      const auto &left = output.ahead[blocks];
+      sum (output.nearest[blocks], blocks,
+          [blocks] (PathState &state) { return std::span<SlotRun> {state.near_runs[blocks]}; },
+          In::nearest, tiles, {left.data (), output.ahead_silent[group] ? 0 : left.size ()});
       output.older_silent = output.older_silent && output.ahead_silent[group];
     }
   }
@@ -263,7 +277,7 @@ void Stage::accumulate_partial (std::size_t index) noexcept
   output.audible = !output.older_silent;
   for (std::size_t i = 0; i < output.paths.size (); ++i) {
     PathState &state = output.paths[i];
-    const std::uint32_t slot = static_cast<std::uint32_t> (newest_);
+    const auto slot = static_cast<std::uint32_t> (in_groups () ? newest_near_ : newest_);
     const bool sounds =
         inputs_[state.path.input].audible[newest_] && responses_[state.path.ir].audible[0];
     state.near_runs[1][0] = {0, slot, 1};
@@ -308,7 +322,7 @@ void Stage::forget () noexcept
 void Stage::reset () noexcept
 {
   forget ();
-  newest_ = block_ = ring_end_ = 0;
+  newest_ = newest_near_ = block_ = ring_end_ = 0;
 }
 
 } // namespace mt::dsp

@@ -42,10 +42,10 @@ struct WorkCounts {
 /// accumulate() all tiles of an output and render() it, output by output. Every part may be done at
 /// another time as long as the order is kept, and gives the same bits whenever it is done.
 ///
-/// Far partitions are worked out for kBlocksAtOnce blocks at a time, in one pass over the
-/// response. A quarter of the tiles does so in each block, so that all blocks cost the same: tile t
-/// in the blocks b with b - t divisible by four. The other tiles add to what that pass has left
-/// them the one to three newest blocks.
+/// Partitions are worked out for K = blocks_at_once blocks at a time, in one pass over the response
+/// with the history as far as it is known. One in K tiles does so in each block, so that all blocks
+/// cost the same: tile t in the blocks b with b - t divisible by K. The other tiles add to what
+/// that pass has left them the up to K - 1 blocks that have come since.
 ///
 /// A block that is not complete yet can be rendered as far as it is there: advance() and hear()
 /// what is known, transform(), accumulate_partial() and render(); sum_older() is done in the first
@@ -91,30 +91,34 @@ public:
   void reset () noexcept;
 
 private:
+  static constexpr std::size_t kNearest = kMaxBlocksAtOnce - 1;
+
   struct Response {
     TiledSpectra spectra;                    // partition p in slot p, then zeros
+    TiledSpectra nearest;                    // the first of them again, close to each other
     std::vector<std::uint8_t> audible;       // of each partition
-    std::vector<std::uint8_t> audible_ahead; // any of the next kBlocksAtOnce
+    std::vector<std::uint8_t> audible_ahead; // any of the next blocks_at_once
     bool dense;                              // all audible
   };
   struct Input {
     TiledSpectra history; // block b - q in slot (newest_ + q) mod partitions
+    TiledSpectra nearest; // and in slot (newest_near_ + q) mod blocks_at_once - 1
     std::vector<std::uint8_t> audible;
     std::size_t audible_streak; // how many of the newest slots are audible, or
     std::size_t silent_streak;  // silent; both at most partitions
   };
   struct PathState {
     Path path;
-    std::vector<SlotRun> runs;                                               // over all partitions
-    std::array<std::array<SlotRun, kBlocksAtOnce>, kBlocksAtOnce> near_runs; // over the first few
+    std::vector<SlotRun> runs;                                             // over all partitions
+    std::array<std::array<SlotRun, kNearest>, kMaxBlocksAtOnce> near_runs; // over the newest
   };
   struct Output {
     std::vector<PathState> paths;
-    std::vector<Product> all;                                // with the runs of every path
-    std::array<std::vector<Product>, kBlocksAtOnce> nearest; // [n]: the n newest blocks
-    std::array<AlignedVector<std::complex<float>>, kBlocksAtOnce - 1> ahead;
-    std::array<bool, kBlocksAtOnce> ahead_silent; // by tile modulo kBlocksAtOnce
-    AlignedVector<std::complex<float>> older;     // all but the newest block, for partial ones
+    std::vector<Product> all;                                   // with the runs of every path
+    std::array<std::vector<Product>, kMaxBlocksAtOnce> nearest; // [n]: the n newest blocks
+    std::array<AlignedVector<std::complex<float>>, kMaxBlocksAtOnce> ahead; // [n]: n blocks later
+    std::array<bool, kMaxBlocksAtOnce> ahead_silent; // by tile modulo blocks_at_once
+    AlignedVector<std::complex<float>> older;        // all but the newest block, for partial ones
     bool audible;
     bool older_ready;
     bool older_silent;
@@ -125,14 +129,20 @@ private:
   };
 
   Response make_response (const Impulse &ir, std::size_t channel);
-  Collected collect (const Path &path, std::size_t first, std::size_t last, bool ahead,
+  enum class In { all, all_ahead, nearest }; // where the products are to be taken from
+  Collected collect (const Path &path, std::size_t first, std::size_t last, In in,
       std::span<SlotRun> runs) const noexcept;
+  bool in_groups () const noexcept { return shape_.blocks_at_once > 1; }
+  /// How many blocks ago the tiles t with t modulo blocks_at_once = group had their pass.
+  std::size_t age (std::size_t group) const noexcept
+  {
+    return (block_ - group) % shape_.blocks_at_once;
+  }
   void sum_older (std::size_t output) noexcept;
   std::span<std::complex<float>> spectrum () noexcept { return transform_.spectrum (); }
 
   StageShape shape_;
   std::size_t tiles_;
-  bool in_groups_; // of kBlocksAtOnce; else every block by itself
   OddTransform transform_;
   WorkCounts &counts_;
   std::vector<Response> responses_; // by channel of the impulse response
@@ -140,7 +150,8 @@ private:
   std::vector<Output> outputs_;
   std::vector<std::size_t> used_inputs_, used_outputs_;
   std::size_t newest_ {0};
-  std::size_t block_ {0}; // modulo kBlocksAtOnce is all that counts
+  std::size_t newest_near_ {0};
+  std::size_t block_ {0}; // modulo blocks_at_once is all that counts
   std::size_t ring_end_ {0};
 };
 

@@ -22,7 +22,7 @@ struct Options {
   std::vector<double> ir_seconds {0.5, 2.0, 6.0, 10.0};
   std::vector<std::size_t> channels {2};
   std::size_t repeats {5};
-  double window_s {4.0};
+  double window_s {40.0};
   bool others {false};
 };
 

@@ -37,14 +37,17 @@ ConvolverConfig with (ConvolverConfig config, Schedule schedule)
 }
 
 /// Stages of so many partitions and blocks, one after the other, the last up to `frames`.
-Partition stages (
-    std::size_t frames, std::initializer_list<std::pair<std::size_t, std::size_t>> list)
+struct Blocks {
+  std::size_t partitions, frames, at_once;
+};
+Partition stages (std::size_t frames, std::initializer_list<Blocks> list)
 {
   Partition out;
   std::size_t offset = 0;
-  for (const auto &[partitions, block] : list) {
-    out.push_back ({block, partitions, offset, transform_length (block, partitions)});
-    offset += partitions * block;
+  for (const Blocks &each : list) {
+    out.push_back ({each.frames, each.partitions, offset,
+        transform_length (each.frames, each.partitions), each.at_once});
+    offset += each.partitions * each.frames;
   }
   ck_assert_uint_ge (offset, frames);
   ck_assert_uint_gt (frames, out.back ().offset_frames);
@@ -52,15 +55,15 @@ Partition stages (
 }
 
 // Head 16; one stage of 48 that can be spread; one of 96 that has half a block more time than it
-// needs. All three work on four blocks at once.
+// needs.
 constexpr std::size_t kFrames = 900;
 Partition three_stages ()
 {
-  return stages (kFrames, {{6, 16}, {6, 48}, {6, 96}});
+  return stages (kFrames, {{6, 16, 4}, {6, 48, 8}, {6, 96, 4}});
 }
-Partition short_stages () // fewer partitions than four blocks at once are worth
+Partition short_stages () // all ways of summing up, with fewer partitions than blocks at once
 {
-  return stages (400, {{2, 16}, {2, 32}, {1, 64}, {2, 128}});
+  return stages (400, {{2, 16, 1}, {2, 32, 4}, {1, 64, 8}, {2, 128, 1}});
 }
 
 /// What the model chooses, by the blocks of the stages.

@@ -92,7 +92,7 @@ START_TEST (test_choice_is_the_cheapest)
       const double ns = predicted_ns (chosen, request);
       // Stages are worth it: not by a little.
       const Partition uniform {
-          {chunk, (96000 + chunk - 1) / chunk, 0, transform_length (chunk, 96000 / chunk)}};
+          {chunk, (96000 + chunk - 1) / chunk, 0, transform_length (chunk, 96000 / chunk), 4}};
       ck_assert_double_lt (1.5 * ns, predicted_ns (uniform, request));
       bool in_range = true;
       for (const Partition &each : near) {

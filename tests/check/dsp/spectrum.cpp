@@ -3,7 +3,6 @@
 #include "dsp/spectrum.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -133,28 +132,29 @@ START_TEST (test_tile_ranges)
   }
 END_TEST
 
-START_TEST (test_four_blocks_ahead)
+START_TEST (test_blocks_ahead)
   {
     std::mt19937 random {4};
-    const std::size_t bins = kBins[_i];
+    const std::size_t bins = kBins[_i % std::size (kBins)];
+    const std::size_t count = static_cast<std::size_t> (_i) < std::size (kBins) ? 4 : 8;
     const SlotRun first_runs[] = {{0, 5, 3}, {4, 0, 2}}, second_runs[] = {{2, 1, 4}};
     mt::test::on_every_target ([&] (const char *target) {
-      // A run's last slot and kBlocksAtOnce - 1 more are there.
-      const Filled ir {bins, 9, 1.0f, random}, history {bins, 8, 1.0f, random};
-      const Filled ir2 {bins, 9, 1.0f, random}, history2 {bins, 8, 1.0f, random};
+      // A run's last slot and count - 1 more are there.
+      const Filled ir {bins, 13, 1.0f, random}, history {bins, 8, 1.0f, random};
+      const Filled ir2 {bins, 13, 1.0f, random}, history2 {bins, 8, 1.0f, random};
       const Product products[] = {
           {&ir.tiled, &history.tiled, first_runs}, {&ir2.tiled, &history2.tiled, second_runs}};
       for (const std::size_t used : {0, 1, 2}) {
         const std::size_t padded = ir.tiled.padded_bins ();
-        std::array<Spectrum, kBlocksAtOnce> sums;
-        std::array<std::complex<float> *, kBlocksAtOnce> where {};
-        for (std::size_t r = 0; r < kBlocksAtOnce; ++r) {
+        std::vector<Spectrum> sums (count);
+        std::vector<std::complex<float> *> where (count);
+        for (std::size_t r = 0; r < count; ++r) {
           sums[r].assign (padded, {9.0f, 9.0f});
           where[r] = sums[r].data ();
         }
         const TileRange tiles {0, ir.tiled.tiles (), 2};
         multiply_accumulate_ahead ({products, used}, tiles, where);
-        for (std::size_t r = 0; r < kBlocksAtOnce; ++r) {
+        for (std::size_t r = 0; r < count; ++r) {
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want;
             const auto add = [&] (std::span<const SlotRun> runs, const Filled &h, const Filled &x) {
@@ -185,7 +185,7 @@ int main ()
   tcase_add_loop_test (test_case, test_layout, 0, std::size (kBins));
   tcase_add_loop_test (test_case, test_multiply_accumulate, 0, std::size (kBins));
   tcase_add_test (test_case, test_tile_ranges);
-  tcase_add_loop_test (test_case, test_four_blocks_ahead, 0, std::size (kBins));
+  tcase_add_loop_test (test_case, test_blocks_ahead, 0, 2 * std::size (kBins));
   suite_add_tcase (suite, test_case);
   return mt::test::run_all (suite);
 }
