@@ -153,7 +153,8 @@ Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_
   const Input &input = inputs_[path.input];
   const Response &response = responses_[path.ir];
   const std::size_t partitions = shape_.partitions;
-  if (input.silent_streak == partitions || first == last)
+  last = std::min (last, partitions);
+  if (input.silent_streak == partitions || first >= last)
     return {0, false};
 
   // The ring's slots from that of the newest block to its end.
