@@ -12,7 +12,7 @@
  *
  * ## Example launch line
  * |[
- * gst-launch-1.0 audiotestsrc wave=ticks num-buffers=200 ! convreverb ! audioconvert !
+ * gst-launch-1.0 audiotestsrc wave=saw freq=1 num-buffers=200 ! convreverb ! audioconvert !
  * autoaudiosink
  * ]|
  *
@@ -253,8 +253,12 @@ static void gst_conv_reverb_class_init (GstConvReverbClass *klass)
   gst_element_class_set_static_metadata (element_class, "Convolution reverb", "Filter/Effect/Audio",
       "Convolves the stream with an impulse response, with no added latency or in batches",
       PACKAGE_NAME);
-  GstCaps *const caps = gst_caps_from_string ("audio/x-raw, format={" GST_AUDIO_NE (
-      F32) "," GST_AUDIO_NE (F64) "}, rate=[1, max], channels=[1, 64], layout=interleaved");
+  // Two structures, so that floats are preferred: the work is done in them.
+#define FORMAT_CAPS(format)                                                                        \
+  "audio/x-raw, format=" format ", rate=[1, max], channels=[1, 64], layout=interleaved"
+  GstCaps *const caps =
+      gst_caps_from_string (FORMAT_CAPS (GST_AUDIO_NE (F32)) ";" FORMAT_CAPS (GST_AUDIO_NE (F64)));
+#undef FORMAT_CAPS
   gst_audio_filter_class_add_pad_templates (GST_AUDIO_FILTER_CLASS (klass), caps);
   gst_caps_unref (caps);
 

@@ -3,7 +3,7 @@
 """Plays a file in a room that comes and goes: `wet` follows a curve.
 
 usage: reverb-automation.py [FILE] [SINK]
-Without a file, or with -, ticks; without a sink, autoaudiosink. Needs python3-gst-1.0.
+Without a file, or with -, clicks; without a sink, autoaudiosink. Needs python3-gst-1.0.
 """
 import sys
 
@@ -18,7 +18,7 @@ CURVE = [(0.0, 0.0), (1.0, 0.8), (2.0, 0.0)]  # seconds, wet
 
 def main(file="-", sink="autoaudiosink"):
     Gst.init(None)
-    source = "audiotestsrc wave=ticks samplesperbuffer=480 num-buffers=250"
+    source = "audiotestsrc wave=saw freq=2 samplesperbuffer=480 num-buffers=250"
     if file != "-":
         source = 'filesrc name=file ! decodebin ! audioconvert ! audioresample'
     pipeline = Gst.parse_launch(

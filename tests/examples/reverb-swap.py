@@ -27,7 +27,7 @@ def rooms(files):
 def main(sink="autoaudiosink", *files):
     Gst.init(None)
     pipeline = Gst.parse_launch(
-        "audiotestsrc wave=ticks is-live=true samplesperbuffer=480 ! "
+        "audiotestsrc wave=saw freq=4 is-live=true samplesperbuffer=480 ! "
         f"convreverb name=reverb ! audioconvert ! {sink}"
     )
     reverb = pipeline.get_by_name("reverb")

@@ -180,6 +180,22 @@ GST_START_TEST (test_doubles)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_floats_are_preferred)
+{
+  // Who may choose takes the first: no conversion for nothing.
+  GstElement *const element = gst_element_factory_make ("convreverb", nullptr);
+  for (const char *const name : {"sink", "src"}) {
+    GstPad *const pad = gst_element_get_static_pad (element, name);
+    GstCaps *const caps = gst_pad_query_caps (pad, nullptr);
+    const GstStructure *const preferred = gst_caps_get_structure (caps, 0);
+    fail_unless_equals_string (gst_structure_get_string (preferred, "format"), GST_AUDIO_NE (F32));
+    gst_caps_unref (caps);
+    gst_object_unref (pad);
+  }
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 static Suite *convreverb_silence_suite ()
 {
   Suite *const suite = suite_create ("convreverb-silence");
@@ -188,6 +204,7 @@ static Suite *convreverb_silence_suite ()
   tcase_add_test (silence, test_longer_response_wakes_it);
   TCase *const formats = add_group (suite, "formats");
   tcase_add_test (formats, test_doubles);
+  tcase_add_test (formats, test_floats_are_preferred);
   return suite;
 }
 
