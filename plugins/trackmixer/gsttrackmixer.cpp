@@ -224,6 +224,7 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   case PROP_OUTPUT_BUFFER_DURATION:
     mixer.settings.set_chunk_duration (g_value_get_uint64 (value));
     mixer.update_limits ();
+    mixer.shared.readiness.recheck (); // and so is the next chunk, if it waits
     g_object_notify (object, "output-buffer-duration-fraction");
     gst_element_post_message (GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
     break;
@@ -262,6 +263,7 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   case PROP_MIN_UPSTREAM_LATENCY:
     (id == PROP_LATENCY ? mixer.settings.latency : mixer.settings.min_upstream_latency)
         .store (g_value_get_uint64 (value));
+    mixer.shared.readiness.recheck (); // the deadline is another one
     gst_element_post_message (GST_ELEMENT (object), gst_message_new_latency (GST_OBJECT (object)));
     break;
   case PROP_FORCE_LIVE:

@@ -22,31 +22,24 @@ void forget_owner (gpointer owner) noexcept
 
 } // namespace
 
-UpstreamLatency ask_upstream_latency (GstElement *element) noexcept
+void UpstreamLatency::ask (GstPad *pad) noexcept
 {
-  UpstreamLatency all;
-  const auto ask = [] (GstElement *, GstPad *pad, gpointer result) -> gboolean {
-    auto &longest = *static_cast<UpstreamLatency *> (result);
-    GstQuery *query = gst_query_new_latency ();
-    gboolean live = FALSE;
-    GstClockTime min = 0;
-    GstClockTime max = GST_CLOCK_TIME_NONE;
-    if (gst_pad_is_linked (pad)) {
-      if (gst_pad_peer_query (pad, query))
-        gst_query_parse_latency (query, &live, &min, &max);
-      else
-        longest.complete = false;
-    }
-    gst_query_unref (query);
-    if (live) {
-      longest.live = true;
-      longest.min = std::max (longest.min, min);
-      longest.max = std::min (longest.max, max); // none is the largest number
-    }
-    return TRUE;
-  };
-  gst_element_foreach_sink_pad (element, ask, &all);
-  return all;
+  if (!gst_pad_is_linked (pad))
+    return;
+  GstQuery *query = gst_query_new_latency ();
+  gboolean is_live = FALSE;
+  GstClockTime its_min = 0;
+  GstClockTime its_max = GST_CLOCK_TIME_NONE;
+  if (gst_pad_peer_query (pad, query))
+    gst_query_parse_latency (query, &is_live, &its_min, &its_max);
+  else
+    complete = false;
+  gst_query_unref (query);
+  if (!is_live)
+    return;
+  live = true;
+  min = std::max (min, its_min);
+  max = std::min (max, its_max); // none is the largest number
 }
 
 bool LiveDeadline::passed (GstElement *element, GstClockTime running_time) noexcept

@@ -18,9 +18,10 @@ struct UpstreamLatency {
   GstClockTime min {0};                   // the longest of the live ones
   GstClockTime max {GST_CLOCK_TIME_NONE}; // the shortest of the live ones
   bool complete {true};                   // everyone has answered: some can't before they have caps
-};
 
-[[nodiscard]] UpstreamLatency ask_upstream_latency (GstElement *element) noexcept;
+  /// Adds what the peer of this sink pad says.
+  void ask (GstPad *pad) noexcept;
+};
 
 /// GST_CLOCK_TIME_NONE, the largest number, means «no end» and is never reached by adding.
 inline GstClockTime saturating_sum (GstClockTime a, GstClockTime b) noexcept

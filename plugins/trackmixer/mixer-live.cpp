@@ -14,9 +14,24 @@ constexpr int kFallbackRate = GST_AUDIO_DEF_RATE;
 
 void Mixer::note_latency (const UpstreamLatency &upstream) noexcept
 {
-  live_.store (upstream.live || settings.force_live.load (), std::memory_order_relaxed);
-  upstream_latency_.store (upstream.min, std::memory_order_relaxed);
+  const bool live = upstream.live || settings.force_live.load ();
+  const bool same = live_.exchange (live) == live;
+  if (upstream_latency_.exchange (upstream.min) != upstream.min || !same)
+    shared.readiness.recheck (); // the deadline is another one
   latency_unknown_.store (!upstream.complete);
+}
+
+/// Of the tracks and not of the element's pads: one that is being released still is one of those.
+UpstreamLatency Mixer::ask_upstream () noexcept
+{
+  UpstreamLatency upstream;
+  for (const auto &track : tracks ())
+    if (GstPad *pad = ref_pad (*track); pad) {
+      upstream.ask (pad);
+      gst_object_unref (pad);
+    }
+  note_latency (upstream);
+  return upstream;
 }
 
 /// Upstream is asked anew only when the tracks have changed, or one that had no answer has caps,
@@ -30,7 +45,7 @@ bool Mixer::is_live ()
     asked_if_live_ = now;
     const auto before = upstream_latency_.load (std::memory_order_relaxed);
     const bool was_live = live_.load (std::memory_order_relaxed);
-    note_latency (ask_upstream_latency (element_));
+    (void)ask_upstream ();
     if (latency_unknown_.load () && caps_came_.load () != came)
       shared.readiness.flag_recheck (); // they came while the question was on its way
     if (was_live != live_ || before != upstream_latency_)
@@ -109,9 +124,13 @@ void Mixer::miss_deadline ()
 {
   bump (deadline_misses_, 1);
   const bool ignore = settings.ignore_inactive_pads.load (std::memory_order_relaxed);
-  for (const auto &track : snapshot_)
-    if (track->queue.judge ().missing && !(ignore && track->queue.ignore ()))
+  for (const auto &track : snapshot_) {
+    if (!track->queue.judge ().missing)
+      continue;
+    track->resync.store (true, std::memory_order_relaxed);
+    if (!ignore || !track->queue.ignore ())
       track->queue.starve (false);
+  }
 }
 
 void Mixer::set_ignore_inactive (bool ignore) noexcept
@@ -122,6 +141,40 @@ void Mixer::set_ignore_inactive (bool ignore) noexcept
   for (const auto &track : tracks ())
     track->queue.heed ();
   shared.readiness.wake ();
+}
+
+/// Within the room that collect() has reserved, or between two chunks.
+void Mixer::note_late (const Track &track, Frames start, Frames frames)
+{
+  late_pieces_.push_back (
+      {&track, start, frames, track.mix.frames_mixed.load (std::memory_order_relaxed),
+          track.mix.frames_late.load (std::memory_order_relaxed)});
+}
+
+/// As GstAudioAggregator's: the times of the audio that is left out, and its length.
+void Mixer::post_qos (const LatePiece &piece) const
+{
+  GstPad *pad = ref_pad (*piece.track);
+  if (!pad)
+    return;
+  const GstClockTime running_time = time_of (piece.start);
+  GstClockTime timestamp = GST_CLOCK_TIME_NONE;
+  GstClockTime stream_time = GST_CLOCK_TIME_NONE;
+  if (GstEvent *event = gst_pad_get_sticky_event (pad, GST_EVENT_SEGMENT, 0); event) {
+    const GstSegment *segment = nullptr;
+    gst_event_parse_segment (event, &segment);
+    if (segment->format == GST_FORMAT_TIME) {
+      timestamp = gst_segment_position_from_running_time (segment, GST_FORMAT_TIME, running_time);
+      stream_time = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, timestamp);
+    }
+    gst_event_unref (event);
+  }
+  GstMessage *message =
+      gst_message_new_qos (GST_OBJECT (pad), live_.load (std::memory_order_relaxed), running_time,
+          stream_time, timestamp, time_of (piece.frames));
+  gst_message_set_qos_stats (message, GST_FORMAT_DEFAULT, piece.frames_mixed, piece.frames_late);
+  gst_element_post_message (element_, message);
+  gst_object_unref (pad);
 }
 
 int Mixer::nearest_rate (int rate_hz) const noexcept

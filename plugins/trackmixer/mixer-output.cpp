@@ -423,6 +423,8 @@ void Mixer::count_leftovers (bool before_segment)
         bump (mix.frames_late, late);
         mix.late_untold += late;
         late_untold_ = late_untold_ || late > 0;
+        if (late > 0 && track->settings.qos_messages.load (std::memory_order_relaxed))
+          note_late (*track, item.start + unwanted, item.frames - unwanted);
         if (item.kind == QueueItem::Kind::audio && track->settings.emit_signals.load ())
           tell_consumed (*track, GST_BUFFER (item.object));
       } else if (GstAudioInfo info; item.kind == QueueItem::Kind::format && negotiated_ &&
@@ -557,6 +559,7 @@ void Mixer::collect (Frames begin, Frames end, Frames next_end)
 {
   aim_gains (begin);
   std::size_t tellable = 0;
+  std::size_t maybe_late = 0;
   for (const auto &track : snapshot_) {
     auto &mix = track->mix;
     std::size_t known = mix.held.size ();
@@ -578,6 +581,9 @@ void Mixer::collect (Frames begin, Frames end, Frames next_end)
     mix.tells_consumed = track->settings.emit_signals.load (std::memory_order_relaxed);
     if (mix.tells_consumed)
       consumed_.reserve (tellable += mix.held.size ());
+    mix.tells_late = track->settings.qos_messages.load (std::memory_order_relaxed);
+    if (mix.tells_late)
+      late_pieces_.reserve (maybe_late += mix.held.size ());
   }
 }
 
@@ -659,6 +665,8 @@ bool Mixer::mix_track (Track &track, std::span<Sample> acc, Frames begin, Frames
       const Frames unwanted = std::clamp<Frames> (mix_begin_ - item.start, 0, late);
       bump (track.mix.frames_dropped, static_cast<std::uint64_t> (unwanted));
       bump (track.mix.frames_late, static_cast<std::uint64_t> (late - unwanted));
+      if (track.mix.tells_late && unwanted < late)
+        note_late (track, item.start + unwanted, late - unwanted);
       if (item.start + unwanted < begin) { // and not only an overlap with its own audio
         track.mix.late_untold +=
             static_cast<std::uint64_t> (std::min (late, begin - item.start) - unwanted);

@@ -649,28 +649,12 @@ bool Mixer::starve_missing (bool in_vain, const std::string &why)
   return patient;
 }
 
-void Mixer::post_qos (const Track &track, std::uint64_t late_frames) const
-{
-  GstPad *pad = ref_pad (track);
-  if (!pad)
-    return;
-  const auto time_of = [this] (std::uint64_t frames) {
-    return gst_util_uint64_scale (frames, GST_SECOND, static_cast<guint64> (rate_hz ()));
-  };
-  const GstClockTime running_time = time_of (static_cast<std::uint64_t> (position_));
-  GstMessage *message =
-      gst_message_new_qos (GST_OBJECT (pad), live_.load (std::memory_order_relaxed), running_time,
-          position (), running_time, time_of (late_frames));
-  gst_message_set_qos_stats (message, GST_FORMAT_DEFAULT,
-      track.mix.frames_mixed.load (std::memory_order_relaxed),
-      track.mix.frames_late.load (std::memory_order_relaxed));
-  gst_element_post_message (element_, message);
-  gst_object_unref (pad);
-}
-
 /// Once for an episode, which ends when the mix has gone on for kLateEpisode without any.
 void Mixer::report_late ()
 {
+  for (const auto &piece : late_pieces_)
+    post_qos (piece);
+  late_pieces_.clear ();
   if (!std::exchange (late_untold_, false))
     return;
   for (const auto &track : snapshot_) {
@@ -678,8 +662,6 @@ void Mixer::report_late ()
     const auto frames = std::exchange (mix.late_untold, 0);
     if (frames == 0)
       continue;
-    if (track->settings.qos_messages.load (std::memory_order_relaxed))
-      post_qos (*track, frames);
     if (live_.load (std::memory_order_relaxed))
       continue; // the way of live sources; counted, and told by QoS to those who ask
     const Frames since = position_ - std::exchange (mix.last_late, position_);

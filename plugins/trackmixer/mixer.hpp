@@ -151,8 +151,8 @@ public:
 
   // --- live; any thread
 
-  /// What upstream says of its latency now.
-  void note_latency (const UpstreamLatency &upstream) noexcept;
+  /// Asks upstream for its latency, and reckons with the answer from now on.
+  UpstreamLatency ask_upstream () noexcept;
   /// PLAYING begins or ends.
   void set_playing (bool playing) noexcept { deadline_.set_playing (playing); }
   /// ignore-inactive-pads has been set.
@@ -176,6 +176,7 @@ private:
   Verdict judge (std::chrono::milliseconds &look_again);
   bool hold_is_over () noexcept;
   // live, in mixer-live.cpp
+  void note_latency (const UpstreamLatency &upstream) noexcept;
   bool is_live ();
   [[nodiscard]] GstClockTime deadline_for (GstClockTime chunk_end) const noexcept;
   bool past_deadline ();
@@ -192,7 +193,7 @@ private:
   [[nodiscard]] std::string cap_met (const Track *grown_out) const;
   void report_late ();
   void report_stats (std::uint64_t now_ns);
-  void post_qos (const Track &track, std::uint64_t late_frames) const;
+  void note_late (const Track &track, Frames start, Frames frames);
   bool plan_chunk ();
   bool start_is_known ();
   bool choose_start ();
@@ -279,6 +280,16 @@ private:
   std::uint64_t snapshot_generation_ {0};
   std::vector<Track *> to_wake_;
   std::vector<std::pair<const Track *, GstBuffer *>> consumed_; // to be told of behind the chunk
+  /// Audio that came too late, and what there had been of the track until then.
+  struct LatePiece {
+    const Track *track;
+    Frames start;
+    Frames frames;
+    std::uint64_t frames_mixed;
+    std::uint64_t frames_late;
+  };
+  void post_qos (const LatePiece &piece) const;
+  std::vector<LatePiece> late_pieces_; // to be told of behind the chunk, where qos-messages is set
   std::vector<std::thread::id> starving_;
   std::vector<std::thread::id> blocked_;   // feeders that a full queue holds back
   std::vector<GstEvent *> pending_events_; // before the next chunk

@@ -44,17 +44,21 @@ void answer_caps (Element &state, GstPad *pad, GstQuery *query)
   gst_caps_unref (caps);
 }
 
-bool answer_latency (Element &state, GstObject *parent, GstQuery *query)
+bool answer_latency (Element &state, GstQuery *query)
 {
-  auto upstream = ask_upstream_latency (GST_ELEMENT (parent));
-  state.mixer.note_latency (upstream);
+  auto upstream = state.mixer.ask_upstream ();
   const auto &settings = state.mixer.settings;
   upstream.live = upstream.live || settings.force_live.load ();
   const GstClockTime chunk = settings.output_buffer_duration.load ();
   const GstClockTime extra = settings.latency.load ();
   GstClockTime min = saturating_sum (chunk, extra);
-  if (upstream.live)
-    min = saturating_sum (std::max (upstream.min, settings.min_upstream_latency.load ()), min);
+  if (upstream.live) {
+    // Of a source that comes later nobody knows more than that.
+    const GstClockTime least = settings.min_upstream_latency.load ();
+    if (least > upstream.min)
+      upstream.max = saturating_sum (upstream.max, least - upstream.min);
+    min = saturating_sum (std::max (upstream.min, least), min);
+  }
   const GstClockTime max = saturating_sum (
       saturating_sum (upstream.max, std::max (chunk, settings.max_size_time.load ())), extra);
   gst_query_set_latency (query, upstream.live, min, max);
@@ -224,7 +228,7 @@ gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
     answer_caps (state, pad, query);
     return TRUE;
   case GST_QUERY_LATENCY:
-    return answer_latency (state, parent, query);
+    return answer_latency (state, query);
   case GST_QUERY_DURATION:
     return answer_duration (state, query);
   case GST_QUERY_SEEKING:

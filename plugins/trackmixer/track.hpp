@@ -111,6 +111,7 @@ struct MixInput {
   GstPad *automated {nullptr}; // during a chunk: a reference to the pad, if it has control bindings
   bool warned {false};         // of this episode of starving
   bool tells_consumed {false}; // emit-signals, as of this chunk
+  bool tells_late {false};     // qos-messages, as of this chunk
   std::uint64_t late_untold {0};    // frames that came after their time, not yet reported
   Frames last_late {INT64_MIN / 2}; // where the mix was then
   std::uint64_t received_before_wait {0};
@@ -153,6 +154,7 @@ struct Track {
   TrackResampler resampler;                 // feeder: where that has another rate than the mix
   GstCaps *feeder_caps {nullptr};           // feeder: the last ones
   std::atomic<bool> format_pending {false}; // the format has to be queued before the next audio
+  std::atomic<bool> resync {false};         // it missed a deadline: align it anew, see place()
   bool left_out {false};                    // feeder: see leave_out() in trackinput.cpp
   bool segment_done {false};                // feeder: nothing more comes before the next segment
   bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used

@@ -380,7 +380,10 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
   }
   const GstAudioInfo &info = track.feeder_info;
   const auto bpf = static_cast<gsize> (GST_AUDIO_INFO_BPF (&info));
-  const bool discont = GST_BUFFER_IS_DISCONT (buffer) || track.lost_before;
+  // After a deadline that it missed a live source may have lost anything, and a time stamp that is
+  // off by as much is no jitter.
+  const bool resync = track.resync.exchange (false, std::memory_order_relaxed);
+  const bool discont = GST_BUFFER_IS_DISCONT (buffer) || track.lost_before || resync;
   std::string why;
   const auto held = frames_in (buffer, info, why);
   // About as long as it was meant to be, for its time to pass in silence.

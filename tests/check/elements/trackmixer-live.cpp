@@ -92,10 +92,10 @@ GST_START_TEST (test_a_late_track_is_counted_and_comes_back)
   guint64 processed = 0;
   guint64 dropped = 0;
   gst_message_parse_qos_stats (message, &format, &processed, &dropped);
+  fail_unless_equals_uint64 (dropped, kFrames); // one for each buffer
   fail_unless (live);
   fail_unless (GST_MESSAGE_SRC (message) == GST_OBJECT (mix.b.sink));
   fail_unless_equals_int (format, GST_FORMAT_DEFAULT);
-  fail_unless_equals_uint64 (dropped, 3 * kFrames);
   gst_message_unref (message);
   fail_if (mix.bed.has_message (GST_MESSAGE_WARNING));
 }
