@@ -167,7 +167,8 @@ START_TEST (test_history_is_read_while_it_is_written)
     constexpr std::size_t kChannels = 2;
     InputHistory history {kChannels, 3 * InputHistory::kSegmentFrames};
     std::atomic<bool> done {false};
-    int good = 0, late = 0, wrong = 0;
+    std::atomic<int> good {0};
+    int wrong = 0;
     std::thread reader {[&] {
       std::vector<float> got (500 * kChannels), expected (got.size ());
       std::mt19937 random {5};
@@ -178,10 +179,8 @@ START_TEST (test_history_is_read_while_it_is_written)
         // Often the oldest, which is the next to be overwritten.
         const std::uint64_t from =
             random () % 2 ? oldest : oldest + random () % (end - oldest - 499);
-        if (!history.read_shared (from, got)) {
-          ++late;
-          continue;
-        }
+        if (!history.read_shared (from, got))
+          continue; // overwritten meanwhile: how often depends on who is faster
         fill (from, kChannels, expected);
         ++good;
         wrong += got != expected;
@@ -189,7 +188,8 @@ START_TEST (test_history_is_read_while_it_is_written)
     }};
     std::mt19937 random {7};
     std::vector<float> now;
-    while (history.end () < kStream) {
+    // On a busy machine the reader may come late.
+    while (history.end () < kStream || good < 100) {
       now.resize ((1 + random () % 700) * kChannels);
       fill (history.end (), kChannels, now);
       history.append (now);
@@ -199,8 +199,6 @@ START_TEST (test_history_is_read_while_it_is_written)
     done = true;
     reader.join ();
     ck_assert_int_eq (wrong, 0);
-    ck_assert_int_gt (good, 0);
-    (void)late; // depends on who is faster
   }
 END_TEST
 
