@@ -142,7 +142,7 @@ START_TEST (test_each_octave_decays_as_documented)
       if (kSanitized)
         continue;
       for (const double damping : {0.0, 0.5, 1.0}) {
-        for (const double decay_s : {0.0, 0.5, 1.0, 3.0})
+        for (const double decay_s : {0.0, 0.5, 3.0})
           check_decays (room, {decay_s, damping}, kRate);
         check_decays (room, {1.0, damping}, 44100.0);
       }
