@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reverbbed.hpp"
@@ -13,42 +14,6 @@ namespace {
 
 constexpr double kPi = 3.141592653589793;
 constexpr std::size_t kFadeFrames = kRate / 20;
-
-/// The impulse response alone, at the level that it has.
-#define ALONE "normalize", 2, "ir-trim", mt::test::kAll, "dry", 0.0, "wet", 1.0
-
-GstSample *sample_of (const Samples &h, int channels)
-{
-  GstCaps *const caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
-      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, kRate, "channels", G_TYPE_INT, channels, "layout",
-      G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK,
-      channels == 2 ? guint64 {3} : guint64 {0}, nullptr);
-  GstBuffer *const buffer = gst_buffer_new_memdup (h.data (), h.size () * sizeof (float));
-  GstSample *const sample = gst_sample_new (buffer, caps, nullptr, nullptr);
-  gst_buffer_unref (buffer);
-  gst_caps_unref (caps);
-  return sample;
-}
-
-void set_response (GstElement *element, const Samples &h, int channels)
-{
-  GstSample *const sample = sample_of (h, channels);
-  g_object_set (element, "ir", sample, nullptr);
-  gst_sample_unref (sample);
-}
-
-/// Pushes noise until so many changes are over, and notes what was pushed.
-void push_until_changed (
-    Reverb &reverb, std::uint64_t changes, Samples &x, Random &random, std::size_t channels)
-{
-  for (int i = 0; reverb.stat ("ir-changes") < changes; ++i) {
-    fail_unless (i < 20000, "no change");
-    const Samples now = random.samples (480 * channels);
-    x.insert (x.end (), now.begin (), now.end ());
-    fail_unless_equals_int (reverb.push (now.data (), 480), GST_FLOW_OK);
-    g_usleep (500); // for the worker, on a machine with one core
-  }
-}
 
 } // namespace
 
@@ -64,6 +29,8 @@ GST_START_TEST (test_change_is_as_if_it_had_been_there_always)
   for (const Case &c : {Case {2, 8, 30000, 0, 480}, Case {2, 20000, 64, 0, 480},
            Case {1, 3000, 3000, 0, 64}, Case {2, 5000, 9000, 100 * kMillisecond, 480},
            Case {6, 700, 2000, 30 * kMillisecond, 333}}) {
+    if (kSanitized && c.channels != 2)
+      continue;
     const Samples before = decaying (random, c.before, static_cast<int> (c.channels));
     const Samples after = decaying (random, c.after, 1);
     Reverb reverb (static_cast<int> (c.channels), [&] (GstElement *element) {
@@ -118,6 +85,8 @@ GST_END_TEST;
 GST_START_TEST (test_change_does_not_click)
 {
   for (const std::size_t chunk : {64, 480, 4800}) {
+    if (kSanitized && chunk == 4800)
+      continue;
     Reverb reverb (1, [] (GstElement *element) {
       g_object_set (element, ALONE, nullptr);
       set_response (element, {1.0f}, 1);
@@ -270,64 +239,6 @@ GST_START_TEST (test_any_sequence_of_lengths)
 }
 GST_END_TEST;
 
-GST_START_TEST (test_change_through_flushes_and_formats)
-{
-  // At any point of a change: nothing of before a flush is heard, no format is mixed up.
-  Random random {17};
-  Reverb reverb (2, kRate, ALONE);
-  reverb.contiguous = false;
-  for (int round = 0; round < (kSanitized ? 12 : 40); ++round) {
-    const int channels = 1 + round % 2;
-    if (round % 4 < 2) {
-      reverb.pull ();
-      reverb.set_format (channels, kRate);
-      while (GstBuffer *const buffer = gst_harness_try_pull (reverb.harness))
-        gst_buffer_unref (buffer); // of the old format
-    } else {
-      gst_harness_push_event (reverb.harness, gst_event_new_flush_start ());
-      gst_harness_push_event (reverb.harness, gst_event_new_flush_stop (TRUE));
-      GstSegment segment;
-      gst_segment_init (&segment, GST_FORMAT_TIME);
-      gst_harness_push_event (reverb.harness, gst_event_new_segment (&segment));
-      while (GstBuffer *const buffer = gst_harness_try_pull (reverb.harness))
-        gst_buffer_unref (buffer);
-      reverb.position = 0;
-      reverb.out.clear ();
-      reverb.push_all (Samples (static_cast<std::size_t> (480 * channels * 4), 0.0f), 480);
-      fail_unless (
-          std::all_of (reverb.out.begin (), reverb.out.end (), [] (float y) { return y == 0.0f; }));
-    }
-    set_response (reverb.element, decaying (random, random.upto (30000), 1), 1);
-    reverb.push_all (
-        random.samples (random.upto (30) * 480 * static_cast<std::size_t> (channels)), 480);
-    g_usleep (static_cast<gulong> (random.upto (3000)));
-  }
-  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0);
-  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
-}
-GST_END_TEST;
-
-GST_START_TEST (test_stop_while_it_loads)
-{
-  const Folder folder;
-  Random random {19};
-  const std::string path = folder.write ("ir.wav", wav (decaying (random, 10 * kRate, 2), 2));
-  for (int round = 0; round < (kSanitized ? 6 : 20); ++round) {
-    Reverb reverb (2, kRate, "preset-room", 0);
-    reverb.push_all (random.samples (960), 480);
-    g_object_set (reverb.element, "ir-location", path.c_str (), nullptr);
-    g_usleep (static_cast<gulong> (random.upto (20000)));
-    gst_element_set_state (reverb.element, GST_STATE_READY);
-    // What was set last is what it starts with.
-    gst_element_set_state (reverb.element, GST_STATE_PLAYING);
-    reverb.again (2);
-    reverb.contiguous = false;
-    reverb.push_all (random.samples (960), 480);
-    fail_unless (reverb.stat ("ir-frames") > 9 * kRate);
-  }
-}
-GST_END_TEST;
-
 GST_START_TEST (test_change_before_the_first_buffer)
 {
   // In PAUSED, with or without caps: heard from the first sample or after a crossfade, in the end
@@ -356,8 +267,6 @@ static Suite *convreverb_live_suite ()
   tcase_add_test (changes, test_failed_change_keeps_the_response);
   tcase_add_test (changes, test_last_one_wins);
   tcase_add_test (changes, test_any_sequence_of_lengths);
-  tcase_add_test (changes, test_change_through_flushes_and_formats);
-  tcase_add_test (changes, test_stop_while_it_loads);
   tcase_add_test (changes, test_change_before_the_first_buffer);
   return suite;
 }

@@ -80,9 +80,6 @@ GstSample *make_sample (
   return sample;
 }
 
-/// The response alone, at the level that it has.
-#define ALONE "normalize", 2, "ir-trim", mt::test::kAll, "dry", 0.0, "wet", 1.0
-
 } // namespace
 
 GST_START_TEST (test_kernel)

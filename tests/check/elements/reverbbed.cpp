@@ -345,6 +345,38 @@ void assert_error (const std::string &path, const char *reason)
       "'%s' should name '%s' and say '%s'", text.c_str (), path.c_str (), reason);
 }
 
+GstSample *sample_of (const Samples &h, int channels)
+{
+  GstCaps *const caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
+      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, kRate, "channels", G_TYPE_INT, channels, "layout",
+      G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK,
+      channels == 2 ? guint64 {3} : guint64 {0}, nullptr);
+  GstBuffer *const buffer = gst_buffer_new_memdup (h.data (), h.size () * sizeof (float));
+  GstSample *const sample = gst_sample_new (buffer, caps, nullptr, nullptr);
+  gst_buffer_unref (buffer);
+  gst_caps_unref (caps);
+  return sample;
+}
+
+void set_response (GstElement *element, const Samples &h, int channels)
+{
+  GstSample *const sample = sample_of (h, channels);
+  g_object_set (element, "ir", sample, nullptr);
+  gst_sample_unref (sample);
+}
+
+void push_until_changed (
+    Reverb &reverb, std::uint64_t changes, Samples &x, Random &random, std::size_t channels)
+{
+  for (int i = 0; reverb.stat ("ir-changes") < changes; ++i) {
+    fail_unless (i < 20000, "no change");
+    const Samples now = random.samples (480 * channels);
+    x.insert (x.end (), now.begin (), now.end ());
+    fail_unless_equals_int (reverb.push (now.data (), 480), GST_FLOW_OK);
+    g_usleep (500); // for the worker, on a machine with one core
+  }
+}
+
 TCase *add_group (Suite *suite, const char *name)
 {
   TCase *const group = tcase_create (name);

@@ -150,6 +150,17 @@ std::string error_for (const std::string &path);
 /// The text has to name the file and to say `reason`.
 void assert_error (const std::string &path, const char *reason);
 
+/// The impulse response alone, at the level that it has.
+#define ALONE "normalize", 2, "ir-trim", mt::test::kAll, "dry", 0.0, "wet", 1.0
+
+/// Interleaved samples at kRate, as the property `ir` takes them.
+GstSample *sample_of (const Samples &h, int channels);
+void set_response (GstElement *element, const Samples &h, int channels);
+
+/// Pushes noise until so many changes of the response are over, and notes what was pushed.
+void push_until_changed (
+    Reverb &reverb, std::uint64_t changes, Samples &x, Random &random, std::size_t channels);
+
 /// A group of tests with a time limit.
 TCase *add_group (Suite *suite, const char *name);
 
