@@ -215,10 +215,40 @@ gboolean src_activate_mode (
 
 gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
 {
-  if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+  switch (GST_EVENT_TYPE (event)) {
+  case GST_EVENT_SEEK:
+    return seek (state_of (parent), parent, event);
+  case GST_EVENT_QOS: // of the mix: no track is to answer for that
+  case GST_EVENT_NAVIGATION:
+    gst_event_unref (event);
+    return FALSE;
+  default:
     return gst_pad_event_default (pad, parent, event);
-  return seek (state_of (parent), parent, event);
+  }
 }
+
+namespace {
+
+/// In TIME always, in frames and bytes once there are caps.
+gboolean answer_position (Element &state, GstPad *pad, GstQuery *query)
+{
+  GstFormat format = GST_FORMAT_UNDEFINED;
+  gst_query_parse_position (query, &format, nullptr);
+  auto position = static_cast<gint64> (state.mixer.position ());
+  if (format != GST_FORMAT_TIME) {
+    GstCaps *caps = gst_pad_get_current_caps (pad);
+    GstAudioInfo info;
+    const bool known = caps && gst_audio_info_from_caps (&info, caps) &&
+        gst_audio_info_convert (&info, GST_FORMAT_TIME, position, format, &position);
+    gst_clear_caps (&caps);
+    if (!known)
+      return FALSE;
+  }
+  gst_query_set_position (query, format, position);
+  return TRUE;
+}
+
+} // namespace
 
 gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
 {
@@ -233,14 +263,8 @@ gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
     return answer_duration (state, query);
   case GST_QUERY_SEEKING:
     return answer_seeking (state, query);
-  case GST_QUERY_POSITION: {
-    GstFormat format = GST_FORMAT_UNDEFINED;
-    gst_query_parse_position (query, &format, nullptr);
-    if (format != GST_FORMAT_TIME)
-      return FALSE;
-    gst_query_set_position (query, GST_FORMAT_TIME, static_cast<gint64> (state.mixer.position ()));
-    return TRUE;
-  }
+  case GST_QUERY_POSITION:
+    return answer_position (state, pad, query);
   default:
     return gst_pad_query_default (pad, parent, query);
   }
