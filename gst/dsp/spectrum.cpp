@@ -35,8 +35,28 @@ void store_tiled (const float *HWY_RESTRICT spectrum, float gain, float *HWY_RES
   }
 }
 
+void store_tiled_twice (const float *HWY_RESTRICT spectrum, float *HWY_RESTRICT slot,
+    std::size_t tile_stride, float *HWY_RESTRICT other, std::size_t other_stride, std::size_t tiles)
+{
+  const Tag d;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+      Vec re, im;
+      hn::LoadInterleaved2 (d, spectrum + 2 * i, re, im);
+      hn::Store (re, d, slot + i);
+      hn::Store (im, d, slot + kTileBins + i);
+      hn::Store (re, d, other + i);
+      hn::Store (im, d, other + kTileBins + i);
+    }
+    spectrum += kSlotFloats;
+    slot += tile_stride;
+    other += other_stride;
+  }
+}
+
 /// One tile. Every product has its own sum, so that no multiply-add waits for the one before it:
 /// eight chains hide a latency of four cycles at two a cycle.
+template <bool kTiled>
 void accumulate_tile (
     std::span<const Product> products, std::size_t tile, const float *start, float *out)
 {
@@ -46,8 +66,10 @@ void accumulate_tile (
     auto rr0 = hn::Zero (d), rr1 = rr0, ii0 = rr0, ii1 = rr0;
     auto ri0 = rr0, ri1 = rr0, ir0 = rr0, ir1 = rr0;
     if (start) {
-      hn::LoadInterleaved2 (d, start + 2 * i, rr0, ri0);
-      hn::LoadInterleaved2 (d, start + 2 * (i + lanes), rr1, ri1);
+      rr0 = hn::Load (d, start + i);
+      rr1 = hn::Load (d, start + i + lanes);
+      ri0 = hn::Load (d, start + kTileBins + i);
+      ri1 = hn::Load (d, start + kTileBins + i + lanes);
     }
     for (const Product &product : products) {
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
@@ -72,17 +94,57 @@ void accumulate_tile (
         }
       }
     }
-    hn::StoreInterleaved2 (hn::Sub (rr0, ii0), hn::Add (ri0, ir0), d, out + 2 * i);
-    hn::StoreInterleaved2 (hn::Sub (rr1, ii1), hn::Add (ri1, ir1), d, out + 2 * (i + lanes));
+    const auto put = [&] (std::size_t at, Vec re, Vec im) HWY_ATTR {
+      if constexpr (kTiled) {
+        hn::Store (re, d, out + at);
+        hn::Store (im, d, out + kTileBins + at);
+      } else {
+        hn::StoreInterleaved2 (re, im, d, out + 2 * at);
+      }
+    };
+    put (i, hn::Sub (rr0, ii0), hn::Add (ri0, ir0));
+    put (i + lanes, hn::Sub (rr1, ii1), hn::Add (ri1, ir1));
+  }
+}
+
+template <bool kTiled>
+void accumulate_tiles (
+    std::span<const Product> products, TileRange tiles, const float *start, float *out)
+{
+  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
+    accumulate_tile<kTiled> (
+        products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
   }
 }
 
 void accumulate (std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
-    accumulate_tile (products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
-  }
+  accumulate_tiles<false> (products, tiles, start, out);
 }
+
+void accumulate_tiled (
+    std::span<const Product> products, TileRange tiles, const float *start, float *out)
+{
+  accumulate_tiles<true> (products, tiles, start, out);
+}
+
+/// Where the sums of a pass go: the first as a spectrum, the others in tiles.
+struct Sums {
+  float *out;
+  std::span<float *const> later;
+
+  void put (std::size_t tile, std::size_t row, std::size_t i, Vec re, Vec im) const
+  {
+    const Tag d;
+    const std::size_t at = tile * kSlotFloats;
+    if (row == 0) {
+      hn::StoreInterleaved2 (re, im, d, out + at + 2 * i);
+    } else {
+      hn::Store (re, d, later[row - 1] + at + i);
+      hn::Store (im, d, later[row - 1] + at + kTileBins + i);
+    }
+  }
+};
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
@@ -102,8 +164,8 @@ HWY_INLINE Factors load_factors (const float *at)
 /// One tile of the sums from `first` on, with three multiplications for a product: the additions
 /// have units of their own, and 32 registers hold twelve sums and the factors of four slots, so
 /// that each slot is loaded once.
-void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t first,
-    std::span<std::complex<float> *const> sums)
+void accumulate_tile_ahead (
+    std::span<const Product> products, std::size_t tile, std::size_t first, const Sums &sums)
 {
   static_assert (kSumsInRegisters == 4);
   const Tag d;
@@ -152,10 +214,8 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
           step (f2, f3, f0, f1);
       }
     }
-    const std::size_t at = tile * kSlotFloats + 2 * i;
     const auto put = [&] (std::size_t row, Vec a, Vec b, Vec c) HWY_ATTR {
-      hn::StoreInterleaved2 (
-          hn::Sub (a, c), hn::Add (a, b), d, reinterpret_cast<float *> (sums[first + row]) + at);
+      sums.put (tile, first + row, i, hn::Sub (a, c), hn::Add (a, b));
     };
     put (0, a0, b0, c0);
     put (1, a1, b1, c1);
@@ -168,8 +228,8 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
 
 /// One tile of four sums from `first` on. The loads of the response hit the first-level cache in
 /// three of four sums, and half as many loads as multiply-adds keep both busy.
-void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t first,
-    std::span<std::complex<float> *const> sums)
+void accumulate_tile_ahead (
+    std::span<const Product> products, std::size_t tile, std::size_t first, const Sums &sums)
 {
   static_assert (kSumsInRegisters == 4);
   const Tag d;
@@ -199,25 +259,21 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
         }
       }
     }
-    const std::size_t at = tile * kSlotFloats + 2 * i;
-    const auto put = [&] (std::size_t row, Vec re, Vec im) HWY_ATTR {
-      hn::StoreInterleaved2 (re, im, d, reinterpret_cast<float *> (sums[first + row]) + at);
-    };
-    put (0, re0, im0);
-    put (1, re1, im1);
-    put (2, re2, im2);
-    put (3, re3, im3);
+    sums.put (tile, first, i, re0, im0);
+    sums.put (tile, first + 1, i, re1, im1);
+    sums.put (tile, first + 2, i, re2, im2);
+    sums.put (tile, first + 3, i, re3, im3);
   }
 }
 
 #endif
 
 void accumulate_ahead (
-    std::span<const Product> products, TileRange tiles, std::span<std::complex<float> *const> sums)
+    std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
 {
   for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step)
-    for (std::size_t first = 0; first < sums.size (); first += kSumsInRegisters)
-      accumulate_tile_ahead (products, t, first, sums);
+    for (std::size_t first = 0; first <= later.size (); first += kSumsInRegisters)
+      accumulate_tile_ahead (products, t, first, {out, later});
 }
 
 } // namespace
@@ -231,7 +287,9 @@ HWY_AFTER_NAMESPACE ();
 namespace mt::dsp {
 namespace {
 HWY_EXPORT (store_tiled);
+HWY_EXPORT (store_tiled_twice);
 HWY_EXPORT (accumulate);
+HWY_EXPORT (accumulate_tiled);
 HWY_EXPORT (accumulate_ahead);
 } // namespace
 
@@ -244,21 +302,42 @@ void TiledSpectra::store (
       tiles_, slots_ * 2 * kTileBins);
 }
 
+void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
+    std::span<const std::complex<float>> spectrum) noexcept
+{
+  assert (slot < slots_ && other_slot < other.slots_ && tiles_ == other.tiles_);
+  assert (spectrum.size () == padded_bins ());
+  HWY_DYNAMIC_DISPATCH (store_tiled_twice)
+  (reinterpret_cast<const float *> (spectrum.data ()), values_.data () + slot * 2 * kTileBins,
+      slots_ * 2 * kTileBins, other.values_.data () + other_slot * 2 * kTileBins,
+      other.slots_ * 2 * kTileBins, tiles_);
+}
+
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
-    std::span<const std::complex<float>> start, std::span<std::complex<float>> out) noexcept
+    std::span<const float> start, std::span<std::complex<float>> out) noexcept
 {
   assert (tiles.end * kTileBins <= out.size ());
-  assert (start.empty () || start.size () == out.size ());
+  assert (start.empty () || start.size () == 2 * out.size ());
   HWY_DYNAMIC_DISPATCH (accumulate)
-  (products, tiles, start.empty () ? nullptr : reinterpret_cast<const float *> (start.data ()),
+  (products, tiles, start.empty () ? nullptr : start.data (),
       reinterpret_cast<float *> (out.data ()));
 }
 
-void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    std::span<std::complex<float> *const> sums) noexcept
+void multiply_accumulate (std::span<const Product> products, TileRange tiles,
+    std::span<const float> start, std::span<float> out) noexcept
 {
-  assert (sums.size () % kSumsInRegisters == 0);
-  HWY_DYNAMIC_DISPATCH (accumulate_ahead) (products, tiles, sums);
+  assert (tiles.end * 2 * kTileBins <= out.size ());
+  assert (start.empty () || start.size () == out.size ());
+  HWY_DYNAMIC_DISPATCH (accumulate_tiled)
+  (products, tiles, start.empty () ? nullptr : start.data (), out.data ());
+}
+
+void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    std::span<std::complex<float>> out, std::span<float *const> later) noexcept
+{
+  assert ((later.size () + 1) % kSumsInRegisters == 0);
+  HWY_DYNAMIC_DISPATCH (accumulate_ahead)
+  (products, tiles, reinterpret_cast<float *> (out.data ()), later);
 }
 
 } // namespace mt::dsp

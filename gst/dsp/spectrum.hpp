@@ -41,6 +41,10 @@ public:
   void store (
       std::size_t slot, std::span<const std::complex<float>> spectrum, float gain = 1.0f) noexcept;
 
+  /// Stores a spectrum here and in a slot of another of as many bins.
+  void store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
+      std::span<const std::complex<float>> spectrum) noexcept;
+
 private:
   std::size_t tiles_;
   std::size_t slots_;
@@ -69,10 +73,12 @@ struct TileRange {
 };
 
 /// out = start + sum over all products and runs of ir x history, bin by bin, in the tiles of the
-/// range. An empty `start` means zero; else it is as long as `out`, padded_bins(), and may be the
-/// same memory. All 64-byte aligned.
+/// range. `start`: a spectrum in tiles ([tile][real parts | imaginary parts]); empty means zero.
+/// `out`: padded_bins() values, or twice as many in tiles. All 64-byte aligned.
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
-    std::span<const std::complex<float>> start, std::span<std::complex<float>> out) noexcept;
+    std::span<const float> start, std::span<std::complex<float>> out) noexcept;
+void multiply_accumulate (std::span<const Product> products, TileRange tiles,
+    std::span<const float> start, std::span<float> out) noexcept;
 
 /// The sums of several blocks in one go over response and history, tile by tile, so that only the
 /// first kSumsInRegisters of them read a tile from further away than the first-level cache: sum r
@@ -83,6 +89,6 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 /// Source  F. Wefers, Partitioned Convolution Algorithms for Real-Time Auralization, RWTH Aachen,
 ///         2015 (block-wise frequency-domain delay lines).
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    std::span<std::complex<float> *const> sums) noexcept;
+    std::span<std::complex<float>> out, std::span<float *const> later) noexcept;
 
 } // namespace mt::dsp

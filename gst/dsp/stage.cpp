@@ -59,8 +59,8 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
         output.nearest[n].push_back (near);
     }
     for (std::size_t n = 1; n < shape.blocks_at_once; ++n)
-      output.ahead[n].resize (bins);
-    output.older.resize (bins);
+      output.ahead[n - 1].resize (2 * bins);
+    output.older.resize (2 * bins);
   }
   forget ();
 }
@@ -196,9 +196,11 @@ void Stage::transform (std::size_t input, std::span<const float> ring) noexcept
   if (!inputs_[input].audible[newest_])
     return;
   transform_.forward (RingWindow {ring, ring_end_, 2 * shape_.block_frames});
-  inputs_[input].history.store (newest_, spectrum ());
+  Input &self = inputs_[input];
   if (in_groups ())
-    inputs_[input].nearest.store (newest_near_, spectrum ());
+    self.history.store_here_and (newest_, self.nearest, newest_near_, spectrum ());
+  else
+    self.history.store (newest_, spectrum ());
   counts_.forward.add (1);
 }
 
@@ -218,13 +220,14 @@ void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) n
     if (age (group) == 0) {
       output.ahead_silent[group] = !any;
       if (any) {
-        std::array<std::complex<float> *, kMaxBlocksAtOnce> sums {spectrum ().data ()};
-        for (std::size_t n = 1; n < at_once; ++n)
-          sums[n] = output.ahead[n].data ();
-        multiply_accumulate_ahead (output.all, tiles, std::span {sums}.first (at_once));
+        std::array<float *, kNearest> later {};
+        for (std::size_t n = 0; n + 1 < at_once; ++n)
+          later[n] = output.ahead[n].data ();
+        multiply_accumulate_ahead (
+            output.all, tiles, spectrum (), std::span {later}.first (at_once - 1));
       }
     } else if (output.audible) {
-      const auto &left = output.ahead[age (group)];
+      const auto &left = output.ahead[age (group) - 1];
       multiply_accumulate (output.nearest[age (group)], tiles,
           {left.data (), output.ahead_silent[group] ? 0 : left.size ()}, spectrum ());
     }
@@ -238,14 +241,14 @@ void Stage::sum_older (std::size_t index) noexcept
   output.older_ready = true;
   output.older_silent = true;
   const auto sum = [&] (std::vector<Product> &products, std::size_t last, auto &&runs_of, In in,
-                       TileRange tiles, std::span<const std::complex<float>> start) {
+                       TileRange tiles, std::span<const float> start) {
     for (std::size_t i = 0; i < output.paths.size (); ++i) {
       const std::span<SlotRun> runs = runs_of (output.paths[i]);
       const Collected found = collect (output.paths[i].path, 1, last, in, runs);
       products[i].runs = runs.first (found.runs);
       output.older_silent = output.older_silent && !found.audible;
     }
-    multiply_accumulate (products, tiles, start, output.older);
+    multiply_accumulate (products, tiles, start, std::span {output.older});
   };
   const auto all_runs = [] (PathState &state) { return std::span {state.runs}; };
   if (!in_groups ()) {
@@ -258,7 +261,7 @@ void Stage::sum_older (std::size_t index) noexcept
     if (blocks == 0) {
       sum (output.all, shape_.partitions, all_runs, In::all, tiles, {});
     } else {
-      const auto &left = output.ahead[blocks];
+      const auto &left = output.ahead[blocks - 1];
       sum (output.nearest[blocks], blocks,
           [blocks] (PathState &state) { return std::span<SlotRun> {state.near_runs[blocks]}; },
           In::nearest, tiles, {left.data (), output.ahead_silent[group] ? 0 : left.size ()});
@@ -287,8 +290,8 @@ void Stage::accumulate_partial (std::size_t index) noexcept
   }
   if (output.audible) {
     const std::size_t older = output.older_silent ? 0 : output.older.size ();
-    multiply_accumulate (
-        output.nearest[1], {0, tiles_}, {output.older.data (), older}, spectrum ());
+    multiply_accumulate (output.nearest[1], {0, tiles_},
+        std::span<const float> {output.older.data (), older}, spectrum ());
   }
 }
 

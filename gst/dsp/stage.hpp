@@ -116,9 +116,9 @@ private:
     std::vector<PathState> paths;
     std::vector<Product> all;                                   // with the runs of every path
     std::array<std::vector<Product>, kMaxBlocksAtOnce> nearest; // [n]: the n newest blocks
-    std::array<AlignedVector<std::complex<float>>, kMaxBlocksAtOnce> ahead; // [n]: n blocks later
-    std::array<bool, kMaxBlocksAtOnce> ahead_silent; // by tile modulo blocks_at_once
-    AlignedVector<std::complex<float>> older;        // all but the newest block, for partial ones
+    std::array<AlignedVector<float>, kNearest> ahead;           // [n - 1]: n blocks later, in tiles
+    std::array<bool, kMaxBlocksAtOnce> ahead_silent;            // by tile modulo blocks_at_once
+    AlignedVector<float> older; // all but the newest block, for partial ones; in tiles
     bool audible;
     bool older_ready;
     bool older_silent;

@@ -70,7 +70,7 @@ double product_ns ()
   const SlotRun all {0, 0, kSlots};
   const double ns = shortest_ns (calls_for (kBins * kSlots), [&] {
     const Product product {&ir, &history, {&all, 1}};
-    multiply_accumulate ({&product, 1}, {0, ir.tiles ()}, {}, sum);
+    multiply_accumulate ({&product, 1}, {0, ir.tiles ()}, {}, std::span {sum});
   });
   return ns / (kBins * kSlots);
 }

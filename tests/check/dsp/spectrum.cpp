@@ -57,6 +57,10 @@ START_TEST (test_layout)
     const std::size_t bins = kBins[_i];
     mt::test::on_every_target ([&] (const char *) {
       const Filled filled {bins, kSlots, 0.5f, random};
+      // The same once more, beside and in another store.
+      TiledSpectra again {bins, kSlots}, other {bins, 2};
+      for (std::size_t s = 0; s < kSlots; ++s)
+        again.store_here_and (s, other, s % 2, filled.plain[s]);
       ck_assert_uint_eq (filled.tiled.tiles (), (bins + kTileBins - 1) / kTileBins);
       ck_assert_uint_eq (reinterpret_cast<std::uintptr_t> (filled.tiled.tile (0)) % 64, 0);
       for (std::size_t s = 0; s < kSlots; ++s) {
@@ -65,6 +69,11 @@ START_TEST (test_layout)
           const auto want = filled.plain[s][b] * 0.5f;
           ck_assert_float_eq (slot[b % kTileBins], want.real ());
           ck_assert_float_eq (slot[kTileBins + b % kTileBins], want.imag ());
+          const auto same = [&] (const TiledSpectra &in, std::size_t place) {
+            const float *values = in.tile (b / kTileBins) + place * 2 * kTileBins + b % kTileBins;
+            return values[0] == 2.0f * want.real () && values[kTileBins] == 2.0f * want.imag ();
+          };
+          ck_assert (same (again, s) && (s == 0 || same (other, s % 2)));
         }
       }
     });
@@ -84,10 +93,19 @@ START_TEST (test_multiply_accumulate)
         for (const bool with_start : {false, true}) {
           const Spectrum start = noise (bins, padded, random);
           Spectrum out (padded, {9.0f, 9.0f});
+          AlignedVector<float> tiled_start (2 * padded), tiled_out (2 * padded, 9.0f);
+          const auto in_tiles = [] (std::size_t b) {
+            return b / kTileBins * 2 * kTileBins + b % kTileBins;
+          };
+          for (std::size_t b = 0; b < padded; ++b) {
+            tiled_start[in_tiles (b)] = start[b].real ();
+            tiled_start[in_tiles (b) + kTileBins] = start[b].imag ();
+          }
           const Product product {&ir.tiled, &history.tiled, {runs.data (), used}};
           const TileRange tiles {0, ir.tiled.tiles ()};
-          multiply_accumulate ({&product, 1}, tiles,
-              with_start ? std::span {start} : std::span<const std::complex<float>> {}, out);
+          const std::span<const float> from {tiled_start.data (), with_start ? 2 * padded : 0};
+          multiply_accumulate ({&product, 1}, tiles, from, out);
+          multiply_accumulate ({&product, 1}, tiles, from, std::span {tiled_out});
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want {with_start ? start[b] : std::complex<float> {}};
             for (std::size_t r = 0; r < used; ++r) {
@@ -98,11 +116,8 @@ START_TEST (test_multiply_accumulate)
             }
             ck_assert_msg (std::abs (std::complex<double> {out[b]} - want) < 2e-6,
                 "%s, %zu runs, bin %zu", target, used, b);
-          }
-          if (with_start) {
-            Spectrum in_place = start;
-            multiply_accumulate ({&product, 1}, tiles, in_place, in_place);
-            ck_assert (in_place == out);
+            ck_assert (tiled_out[in_tiles (b)] == out[b].real () &&
+                tiled_out[in_tiles (b) + kTileBins] == out[b].imag ());
           }
         }
       }
@@ -146,14 +161,15 @@ START_TEST (test_blocks_ahead)
           {&ir.tiled, &history.tiled, first_runs}, {&ir2.tiled, &history2.tiled, second_runs}};
       for (const std::size_t used : {0, 1, 2}) {
         const std::size_t padded = ir.tiled.padded_bins ();
-        std::vector<Spectrum> sums (count);
-        std::vector<std::complex<float> *> where (count);
-        for (std::size_t r = 0; r < count; ++r) {
-          sums[r].assign (padded, {9.0f, 9.0f});
-          where[r] = sums[r].data ();
+        Spectrum out (padded, {9.0f, 9.0f});
+        std::vector<AlignedVector<float>> later (count - 1);
+        std::vector<float *> where (count - 1);
+        for (std::size_t r = 0; r + 1 < count; ++r) {
+          later[r].assign (2 * padded, 9.0f);
+          where[r] = later[r].data ();
         }
         const TileRange tiles {0, ir.tiled.tiles (), 2};
-        multiply_accumulate_ahead ({products, used}, tiles, where);
+        multiply_accumulate_ahead ({products, used}, tiles, out, where);
         for (std::size_t r = 0; r < count; ++r) {
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want;
@@ -169,7 +185,10 @@ START_TEST (test_blocks_ahead)
               add (second_runs, ir2, history2);
             if (b / kTileBins % 2 == 1)
               want = {9.0, 9.0};
-            ck_assert_msg (std::abs (std::complex<double> {sums[r][b]} - want) < 3e-6,
+            const std::size_t at = b / kTileBins * 2 * kTileBins + b % kTileBins;
+            const std::complex<float> got =
+                r == 0 ? out[b] : std::complex {later[r - 1][at], later[r - 1][at + kTileBins]};
+            ck_assert_msg (std::abs (std::complex<double> {got} - want) < 3e-6,
                 "%s, %zu products, sum %zu, bin %zu", target, used, r, b);
           }
         }
