@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <hwy/cache_control.h>
+
 #include "dsp/spectrum.hpp"
 
 HWY_BEFORE_NAMESPACE ();
@@ -146,6 +148,16 @@ struct Sums {
   }
 };
 
+/// Slots ahead are 2 KB, about the time that the memory behind the second-level cache takes.
+HWY_INLINE void prefetch (const float *h, const float *x)
+{
+  constexpr std::size_t kAhead = 8 * kSlotFloats;
+  hwy::Prefetch (h + kAhead);
+  hwy::Prefetch (h + kAhead + kTileBins);
+  hwy::Prefetch (x + kAhead);
+  hwy::Prefetch (x + kAhead + kTileBins);
+}
+
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
 /// A value of the response as the three factors of a complex product with three multiplications:
@@ -164,6 +176,7 @@ HWY_INLINE Factors load_factors (const float *at)
 /// One tile of the sums from `first` on, with three multiplications for a product: the additions
 /// have units of their own, and 32 registers hold twelve sums and the factors of four slots, so
 /// that each slot is loaded once.
+template <bool kFar>
 void accumulate_tile_ahead (
     std::span<const Product> products, std::size_t tile, std::size_t first, const Sums &sums)
 {
@@ -186,6 +199,8 @@ void accumulate_tile_ahead (
                               Factors &p3) HWY_ATTR {
           p3 = load_factors (h);
           const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
+          if constexpr (kFar)
+            prefetch (h, x);
           const auto sum = hn::Add (xr, xi);
           h += kSlotFloats;
           x += kSlotFloats;
@@ -228,6 +243,7 @@ void accumulate_tile_ahead (
 
 /// One tile of four sums from `first` on. The loads of the response hit the first-level cache in
 /// three of four sums, and half as many loads as multiply-adds keep both busy.
+template <bool kFar>
 void accumulate_tile_ahead (
     std::span<const Product> products, std::size_t tile, std::size_t first, const Sums &sums)
 {
@@ -245,6 +261,8 @@ void accumulate_tile_ahead (
         for (const float *end = h + run.count * kSlotFloats; h != end;
              h += kSlotFloats, x += kSlotFloats) {
           const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
+          if constexpr (kFar)
+            prefetch (h, x);
           const auto add = [&] (const float *at, Vec &re, Vec &im) HWY_ATTR {
             const auto hr = hn::Load (d, at), hi = hn::Load (d, at + kTileBins);
             re = hn::MulAdd (hr, xr, re);
@@ -271,9 +289,17 @@ void accumulate_tile_ahead (
 void accumulate_ahead (
     std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
 {
-  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step)
-    for (std::size_t first = 0; first <= later.size (); first += kSumsInRegisters)
-      accumulate_tile_ahead (products, t, first, {out, later});
+  // More sums than the registers hold are for what is far away.
+  const bool far = later.size () >= kSumsInRegisters;
+  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
+    const Sums sums {out, later};
+    if (far)
+      accumulate_tile_ahead<true> (products, t, 0, sums);
+    else
+      accumulate_tile_ahead<false> (products, t, 0, sums);
+    for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
+      accumulate_tile_ahead<false> (products, t, first, sums);
+  }
 }
 
 } // namespace
