@@ -19,23 +19,29 @@ constexpr std::size_t kMinBlock = 16;
 constexpr std::size_t kMaxBlock = 65536;
 constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
 
-/// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples. Measured in the
-/// engine: docs/decisions/0006-partitions.md.
+// Measured in the engine, on one core of an AMD EPYC (Zen 4): docs/decisions/0006-partitions.md.
+
+/// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples before or after.
 constexpr std::array kTransformNs {
-    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.2, 1.5, 1.9, 2.1, 2.3, 2.5};
+    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.25, 1.6, 2.0, 2.4, 2.7, 3.0};
 /// Other lengths between 288 and 4095 take that much more a bin than powers of two.
 constexpr double kOddFactor = 1.35;
 constexpr double kTransformFixedNs = 25.0;
 
 constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
 
-constexpr double kAheadNs = 0.06;    // a product and bin of the passes over several blocks
-constexpr double kFarNs = 0.2;       // more for a slot and bin of a pass when it is not near
-constexpr double kNearBytes = 0.5e6; // what one path may have of the second-level cache
-constexpr double kSingleNs = 0.16;   // a product and bin of a pass over one block
-constexpr double kNewestNs = 0.16;   // the same of the newest blocks
-constexpr double kLeftNs = 0.15;     // to write and read what a pass has left, a bin
+constexpr double kAheadNs = 0.06;  // a product and bin of the passes over several blocks
+constexpr double kSingleNs = 0.16; // a product and bin of a pass over one block
+constexpr double kNewestNs = 0.2;  // the same of the newest blocks
+constexpr double kLeftNs = 0.15;   // to write and read what a pass has left, a bin
 constexpr double kSumsFixedNs = 60.0;
+/// What reading a slot and bin costs more when response and history of one path have so many bytes.
+struct Memory {
+  double from_bytes, to_bytes; // nothing below, all above
+  double slot_ns;
+};
+constexpr Memory kBehindSecondLevel {0.5e6, 1.0e6, 0.08};
+constexpr Memory kBehindThirdLevel {3.0e6, 6.0e6, 0.25};
 constexpr double kFrameNs = 0.5; // in and out of one channel, whatever the partition
 
 bool is_quick (std::size_t length) noexcept
@@ -62,11 +68,14 @@ double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_a
   const auto blocks = static_cast<double> (blocks_at_once);
   if (blocks_at_once == 1)
     return kSumsFixedNs + bins * count * kSingleNs;
-  // Response and history of one path. What does not fit into the cache next to the core is read
-  // once for all blocks of a pass.
-  const double bytes = bins * 16.0 * count;
-  const double far = std::clamp ((bytes - kNearBytes) / kNearBytes, 0.0, 1.0);
-  const double pass_ns = kAheadNs + far * kFarNs / blocks;
+  // It is read once for all blocks of a pass.
+  double slot_ns = 0.0;
+  for (const Memory &level : {kBehindSecondLevel, kBehindThirdLevel}) {
+    const double part =
+        (bins * 16.0 * count - level.from_bytes) / (level.to_bytes - level.from_bytes);
+    slot_ns += level.slot_ns * std::clamp (part, 0.0, 1.0);
+  }
+  const double pass_ns = kAheadNs + slot_ns / blocks;
   // The blocks of a group add 0, 1, 2 … newest blocks. A pass reads zeros past the last partition.
   return kSumsFixedNs * blocks / 4.0 +
       bins * ((count + blocks / 2.0) * pass_ns + (blocks - 1.0) / 2.0 * kNewestNs + kLeftNs);

@@ -325,7 +325,7 @@ void TiledSpectra::store (
   assert (slot < slots_ && spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled)
   (reinterpret_cast<const float *> (spectrum.data ()), gain, values_.data () + slot * 2 * kTileBins,
-      tiles_, slots_ * 2 * kTileBins);
+      tiles_, tile_floats_);
 }
 
 void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
@@ -335,8 +335,7 @@ void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::s
   assert (spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled_twice)
   (reinterpret_cast<const float *> (spectrum.data ()), values_.data () + slot * 2 * kTileBins,
-      slots_ * 2 * kTileBins, other.values_.data () + other_slot * 2 * kTileBins,
-      other.slots_ * 2 * kTileBins, tiles_);
+      tile_floats_, other.values_.data () + other_slot * 2 * kTileBins, other.tile_floats_, tiles_);
 }
 
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,

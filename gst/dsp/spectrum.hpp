@@ -23,8 +23,9 @@ inline constexpr std::size_t kSumsInRegisters = 4;
 class TiledSpectra {
 public:
   TiledSpectra (std::size_t bins, std::size_t slots)
-      : tiles_ {(bins + kTileBins - 1) / kTileBins}, slots_ {slots},
-        values_ (tiles_ * slots * 2 * kTileBins)
+      : tiles_ {(bins + kTileBins - 1) / kTileBins}, slots_ {slots}, tile_floats_ {2 * kTileBins *
+                                                                         (slots | 1)},
+        values_ (tiles_ * tile_floats_)
   {}
 
   std::size_t tiles () const noexcept { return tiles_; }
@@ -34,7 +35,7 @@ public:
   /// All slots of one tile.
   const float *tile (std::size_t index) const noexcept
   {
-    return values_.data () + index * slots_ * 2 * kTileBins;
+    return values_.data () + index * tile_floats_;
   }
 
   /// Stores `gain` times a spectrum of padded_bins() values.
@@ -48,6 +49,7 @@ public:
 private:
   std::size_t tiles_;
   std::size_t slots_;
+  std::size_t tile_floats_; // an odd number of slots, so that one slot's tiles differ in cache sets
   AlignedVector<float> values_;
 };
 
