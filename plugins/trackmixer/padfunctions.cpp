@@ -222,6 +222,9 @@ gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_NAVIGATION:
     gst_event_unref (event);
     return FALSE;
+  case GST_EVENT_RECONFIGURE: // the next chunk looks at it; the tracks are converted
+    gst_event_unref (event);
+    return TRUE;
   default:
     return gst_pad_event_default (pad, parent, event);
   }
