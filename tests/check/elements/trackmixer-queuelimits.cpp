@@ -280,6 +280,34 @@ GST_START_TEST (test_the_total_is_named_where_it_is_met_first)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_at_its_cap_of_growth_not_every_chunk_waits)
+{
+  // Two threads, and one brings nothing: the mix waits for it when the other queue is half empty,
+  // and not for every chunk. Each wait is one of 100 ms.
+  MixerBed bed;
+  limit_to_200_ms (bed.element, __i__ == 1);
+  g_object_set (bed.element, "max-growth-time", guint64 {0}, nullptr);
+  Feeder b {bed, kMono};
+  Feeder a {bed, kMono};
+  bed.play ();
+  b.begin ();
+  b.push (noise (10, 3), 0); // its thread is known, and another one
+  a.run ([] (Feeder &self) {
+    self.begin ();
+    const Samples audio = noise (kSecond, 1);
+    for (std::size_t at = 0; at < audio.size (); at += kPushed)
+      self.push (std::span {audio}.subspan (at, kPushed), static_cast<std::int64_t> (at));
+    self.end ();
+  });
+  fail_unless (a.finishes ());
+  b.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  const auto waits = count_in_stats (bed.element, "starved-chunks");
+  fail_unless (waits > 3 && waits < 40, "%d of 100 chunks waited", static_cast<int> (waits));
+  fail_unless_equals_uint64 (a.count ("mixed-frames"), kSecond);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_more_growth_while_a_feeder_waits)
 {
   // Two threads. The mix goes on without b until the sink takes no more, then a may grow.
@@ -333,6 +361,7 @@ static Suite *trackmixer_queuelimits_suite ()
       growth, test_at_its_cap_of_growth_a_queue_waits_and_a_warning_says_why, 0, 4);
   tcase_add_test (growth, test_at_its_cap_of_growth_starvation_can_be_an_error);
   tcase_add_test (growth, test_the_total_is_named_where_it_is_met_first);
+  tcase_add_loop_test (growth, test_at_its_cap_of_growth_not_every_chunk_waits, 0, 2);
   tcase_add_test (growth, test_more_growth_while_a_feeder_waits);
   suite_add_tcase (suite, growth);
   return suite;
