@@ -248,6 +248,23 @@ GST_START_TEST (test_live_the_first_that_comes_makes_the_start)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_plays_twice)
+{
+  // By way of READY and of NULL: nothing of the time line, the formats or the end is left.
+  Start mixer {kBoth[__i__]};
+  Feeder feeder {mixer.bed};
+  for (const GstState between : {GST_STATE_READY, GST_STATE_NULL, GST_STATE_READY}) {
+    mixer.bed.play ();
+    const std::int64_t first = 960 + 480 * static_cast<std::int64_t> (between);
+    feeder.run ([&] (Feeder &f) { mixer.feed (f, first, 9600); });
+    mixer.check (0, silence_then (first, Start::audio (first, 9600)));
+    feeder.join ();
+    fail_unless (gst_element_set_state (mixer.bed.element, between) == GST_STATE_CHANGE_SUCCESS);
+    mixer.bed.sink.forget ();
+  }
+}
+GST_END_TEST;
+
 // --- output-buffer-duration-fraction
 
 namespace {
@@ -661,6 +678,7 @@ static Suite *trackmixer_dropin_suite ()
   tcase_add_loop_test (start, test_a_start_behind_all_audio_gives_the_end_at_once, 0, 3);
   tcase_add_loop_test (start, test_after_a_flushing_seek_the_output_begins_at_zero, 0, kMixers);
   tcase_add_loop_test (start, test_now_is_what_the_clock_says, 0, 2);
+  tcase_add_loop_test (start, test_plays_twice, 0, kMixers);
   tcase_add_test (start, test_live_the_first_that_comes_makes_the_start);
   suite_add_tcase (suite, start);
   TCase *fraction = tcase_create ("fraction");
