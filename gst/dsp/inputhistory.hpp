@@ -56,6 +56,8 @@ public:
   bool read_shared (std::uint64_t from, std::span<float> out) noexcept;
 
   std::size_t channels () const noexcept { return channels_; }
+  /// More than this is never kept.
+  std::size_t capacity_frames () const noexcept { return places_.size () * kSegmentFrames; }
 
 private:
   static constexpr std::uint64_t kNone = ~std::uint64_t {0};

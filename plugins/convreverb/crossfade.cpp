@@ -71,7 +71,7 @@ bool Crossfade::process (std::span<float> io, dsp::GainRange dry, dsp::GainRange
   const std::size_t frames = io.size () / channels ();
   if (!next_)
     adopt (frames);
-  if (!next_ && !current_->convolver.is_ringing () && is_silent (io)) {
+  if (!is_ringing () && is_silent (io)) {
     history_->append_silence (frames);
     return false;
   }
@@ -88,6 +88,14 @@ bool Crossfade::process (std::span<float> io, dsp::GainRange dry, dsp::GainRange
   }
   fade (io, dry, wet);
   return true;
+}
+
+void Crossfade::pass_silence (std::uint64_t frames) noexcept
+{
+  if (frames >= history_->capacity_frames ())
+    history_->forget ();
+  else
+    history_->append_silence (static_cast<std::size_t> (frames));
 }
 
 void Crossfade::adopt (std::size_t frames) noexcept

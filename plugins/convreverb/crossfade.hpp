@@ -40,6 +40,10 @@ public:
 
   /// Convolves in place. False when there was nothing to do: `io` is silence, and nothing rings.
   bool process (std::span<float> io, dsp::GainRange dry, dsp::GainRange wet) noexcept;
+  /// False when silence would give silence, now and later.
+  bool is_ringing () const noexcept { return next_ || current_->convolver.is_ringing (); }
+  /// When nothing rings: `frames` of silence that nobody has to hear. Any number of them.
+  void pass_silence (std::uint64_t frames) noexcept;
   /// Forgets all sound. A change that has begun is over.
   void reset () noexcept;
 

@@ -79,13 +79,13 @@ bool ReverbStream::push_silence (std::uint64_t frames) noexcept
         GST_CLOCK_TIME_IS_VALID (base) ? base + to_ns (pushed + now) : GST_CLOCK_TIME_NONE;
     const GainRanges gains = advance_gains (now, end);
     GstBuffer *const buffer = gst_buffer_new_allocate (nullptr, now * frame_bytes, nullptr);
-    bool mapped = false;
+    bool mapped = false, audible = false;
     if (buffer) {
       const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
       if (map) {
         const auto io = map.as<std::byte> ();
         std::fill (io.begin (), io.end (), std::byte {0});
-        convolve (io, gains);
+        audible = convolve (io, gains);
         mapped = true;
       }
     }
@@ -102,6 +102,8 @@ bool ReverbStream::push_silence (std::uint64_t frames) noexcept
       continue;
     }
     pushed += now;
+    if (!audible)
+      GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_GAP);
     GST_BUFFER_PTS (buffer) = next_out_;
     GST_BUFFER_DURATION (buffer) =
         GST_CLOCK_TIME_IS_VALID (end) ? end - next_out_ : GST_CLOCK_TIME_NONE;
@@ -137,6 +139,13 @@ GstClockTime ReverbStream::pass_gap (GstClockTime end) noexcept
     return GST_CLOCK_TIME_NONE;
   const std::uint64_t hole = to_frames (end - next_in_);
   const std::uint64_t tail = crossfade_.tail_frames ();
+  if (crossfade_.latency_frames () == 0 && !crossfade_.is_ringing ()) {
+    crossfade_.pass_silence (hole);
+    discont_ = true;
+    const GstClockTime silent_from = next_out_;
+    next_in_ = next_out_ = end;
+    return silent_from;
+  }
   push_silence (std::min (hole, tail));
   if (hole <= tail) {
     next_in_ = end;

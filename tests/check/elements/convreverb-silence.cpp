@@ -143,6 +143,51 @@ GST_START_TEST (test_longer_response_wakes_it)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_gap_events_while_asleep)
+{
+  // Nothing rings, so there is nothing to send but the gap itself; the end has its length all the
+  // same.
+  Random random {9};
+  Reverb reverb (1, [] (GstElement *element) {
+    g_object_set (element, "normalize", 2, "ir-trim", kAll, nullptr);
+    gst_util_set_object_arg (G_OBJECT (element), "kernel", "<0, 0, 0, 0.5>");
+  });
+  Flags flags (reverb);
+  reverb.push_all (random.samples (4800), 480);
+  reverb.push_all (Samples (9600, 0.0f), 480);
+  fail_unless (flags.gaps.back ());
+  fail_unless_equals_int (reverb.count_events (GST_EVENT_GAP), 0);
+  const std::size_t before = reverb.frames_out ();
+  for (const std::size_t frames : {2, 100000, 10000000}) {
+    gst_harness_push_event (reverb.harness,
+        gst_event_new_gap (reverb.time_of (reverb.position), reverb.time_of (frames)));
+    reverb.position += frames;
+    reverb.pull ();
+    fail_unless_equals_int (reverb.frames_out (), before);
+    fail_unless_equals_int (reverb.count_events (GST_EVENT_GAP), 1);
+  }
+  // And goes on in its place.
+  reverb.contiguous = false;
+  const std::uint64_t at = reverb.position;
+  const Samples x = random.samples (480);
+  reverb.out.clear ();
+  reverb.push_all (x, 480);
+  fail_unless_equals_uint64 (reverb.first_pts, reverb.time_of (at));
+  reverb.end ();
+  fail_unless_equals_int (reverb.frames_out (), 483);
+  fail_unless (largest_difference (reverb.out,
+                   convolve (x, 1, {0.0f, 0.0f, 0.0f, 0.5f}, 1, 0.7, 0.25)) < kMinus120Db);
+
+  Reverb silent (1, kRate, "preset-room", 0);
+  Flags silent_flags (silent);
+  silent.push_all (Samples (480, 0.0f), 480);
+  silent.end ();
+  fail_unless_equals_int (silent.frames_out (), 480 + silent.stat ("ir-frames") - 1);
+  fail_unless (std::all_of (
+      silent_flags.gaps.begin (), silent_flags.gaps.end (), [] (bool gap) { return gap; }));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_doubles)
 {
   // As floats; only how the work is cut differs.
@@ -202,6 +247,7 @@ static Suite *convreverb_silence_suite ()
   TCase *const silence = add_group (suite, "silence");
   tcase_add_test (silence, test_rings_out_sleeps_and_wakes);
   tcase_add_test (silence, test_longer_response_wakes_it);
+  tcase_add_test (silence, test_gap_events_while_asleep);
   TCase *const formats = add_group (suite, "formats");
   tcase_add_test (formats, test_doubles);
   tcase_add_test (formats, test_floats_are_preferred);

@@ -199,10 +199,43 @@ void settings_and_statistics ()
   gst_object_unref (pad);
 }
 
+/// The response of a reverb that plays: from a file, a kernel, a sample and a room, and one that is
+/// none.
+void responses_that_change ()
+{
+  Pipeline pipeline {"audiotestsrc is-live=true samplesperbuffer=480 ! "
+                     "convreverb name=r decay-time=0.1 ! fakesink sync=true"};
+  fail_unless (pipeline.reach (GST_STATE_PLAYING));
+  GObject *reverb = G_OBJECT (pipeline.find ("r"));
+  GstBuffer *buffer = gst_buffer_new_memdup ("\0\0\0?", 4); // 0.5
+  GstCaps *caps =
+      gst_caps_from_string ("audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved");
+  GstSample *sample = gst_sample_new (buffer, caps, nullptr, nullptr);
+  gst_buffer_unref (buffer);
+  gst_caps_unref (caps);
+  for (int n = 0; n < 3; ++n)
+    for (int source = 0; source < 5; ++source) {
+      if (source == 0)
+        g_object_set (reverb, "ir", sample, nullptr);
+      else if (source == 1)
+        g_object_set (reverb, "ir-location", response ().path ().c_str (), nullptr);
+      else if (source == 2)
+        gst_util_set_object_arg (reverb, "kernel", "<1, 0.5>");
+      else if (source == 3)
+        g_object_set (reverb, "ir-location", "/nowhere.wav", nullptr);
+      else
+        g_object_set (reverb, "ir-location", nullptr, nullptr);
+      g_usleep (30000); // for some of it to be heard; the last is stopped on its way
+    }
+  gst_sample_unref (sample);
+  pipeline.set_state (GST_STATE_NULL);
+}
+
 const std::pair<const char *, std::function<void ()>> kScenes[] {{"a whole file", whole_file},
     {"seeks and an early end", seeks_and_an_early_end},
     {"pads that come and go", pads_that_come_and_go}, {"errors", errors},
-    {"settings and statistics", settings_and_statistics}};
+    {"settings and statistics", settings_and_statistics},
+    {"responses that change", responses_that_change}};
 
 GST_START_TEST (test_nothing_is_left_behind)
 {
