@@ -159,6 +159,32 @@ GST_START_TEST (test_end_during_a_change)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_end_in_a_crossfade)
+{
+  // The ringing at the end is that of the longer one, to its last sample.
+  Reverb reverb (1, [] (GstElement *element) {
+    g_object_set (element, ALONE, nullptr);
+    set_response (element, {1.0f}, 1);
+  });
+  Samples h (20000, 0.0f);
+  h.back () = 0.5f;
+  const Samples ones (480, 1.0f);
+  reverb.push_all (ones, 480);
+  set_response (reverb.element, h, 1);
+  std::size_t frames = 480;
+  while (reverb.out.back () > 0.999f) {
+    fail_unless (frames < 20000 * 480, "no change");
+    reverb.push_all (ones, 480);
+    frames += 480;
+    g_usleep (500);
+  }
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 0); // it is under way
+  reverb.end ();
+  fail_unless_equals_int (reverb.frames_out (), frames + h.size () - 1);
+  fail_unless (std::fabs (reverb.out.back () - 0.5f) < 1e-5f);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_bad_samples_are_counted_once)
 {
   // The new response hears them, too, and that is no news.
@@ -257,6 +283,7 @@ static Suite *convreverb_changes_suite ()
   tcase_add_test (changes, test_change_made_for_a_format_that_is_no_more);
   tcase_add_test (changes, test_stop_while_it_loads);
   tcase_add_test (changes, test_end_during_a_change);
+  tcase_add_test (changes, test_end_in_a_crossfade);
   tcase_add_test (changes, test_bad_samples_are_counted_once);
   tcase_add_test (changes, test_properties_from_many_threads);
   return suite;

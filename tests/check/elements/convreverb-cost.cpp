@@ -155,6 +155,7 @@ GST_START_TEST (test_ten_seconds_swapped_100_times)
   GstBuffer *const buffer =
       gst_buffer_new_memdup (long_response.data (), long_response.size () * sizeof (float));
   const Samples x = random.samples (480);
+  std::size_t after_first = 0; // bytes
   for (int swap = 1; swap <= swaps; ++swap) {
     GstSample *const sample = gst_sample_new (buffer, caps, nullptr, nullptr); // another each time
     g_object_set (reverb.element, "ir", sample, nullptr);
@@ -165,7 +166,17 @@ GST_START_TEST (test_ten_seconds_swapped_100_times)
       g_usleep (1000);
     }
     reverb.out.clear ();
+#ifdef MT_COUNTS_MALLOC
+    const struct mallinfo2 memory = mallinfo2 ();
+    const std::size_t used = memory.uordblks + memory.hblkhd;
+    if (swap == 3)
+      after_first = used;
+    // What a response is done with is freed: each takes some 10 MB.
+    fail_unless (swap <= 3 || used < after_first + (std::size_t {100} << 20),
+        "%d MB more after %d swaps", static_cast<int> ((used - after_first) >> 20), swap);
+#endif
   }
+  (void)after_first;
   fail_unless_equals_uint64 (reverb.stat ("ir-frames"), 10 * kRate);
   // With a sanitizer in it, a buffer may well take longer.
   fail_unless (kSanitized || times.worst_ns < 10 * G_GINT64_CONSTANT (1000000),
