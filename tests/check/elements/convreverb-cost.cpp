@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <ctime>
+#include <sstream>
+#include <string>
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -181,6 +183,8 @@ GST_START_TEST (test_ten_seconds_swapped_100_times)
   // With a sanitizer in it, a buffer may well take longer.
   fail_unless (kSanitized || times.worst_ns < 10 * G_GINT64_CONSTANT (1000000),
       "a buffer of 10 ms took %d us of processor time", static_cast<int> (times.worst_ns / 1000));
+  g_print ("worst buffer of %d swaps: %d us of processor time\n", swaps,
+      static_cast<int> (times.worst_ns / 1000));
   gst_buffer_unref (buffer);
   gst_caps_unref (caps);
   gst_object_unref (sink);
@@ -201,6 +205,24 @@ GST_START_TEST (test_stats)
   fail_unless_equals_uint64 (reverb.stat ("ir-channels"), 2);
   fail_unless_equals_uint64 (reverb.stat ("frames"), 9600);
   fail_unless (reverb.stat ("worst-buffer-ns") > 0);
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 0);
+
+  // The plan as text covers the response, and no more than its last blocks are empty.
+  GstStructure *stats = nullptr;
+  g_object_get (reverb.element, "stats", &stats, nullptr);
+  const std::string plan = gst_structure_get_string (stats, "plan");
+  gst_structure_free (stats);
+  std::istringstream words {plan};
+  std::uint64_t frames = 0, partitions = 0, block = 0;
+  std::string times, word;
+  while (words >> partitions >> times >> block) {
+    fail_unless (times == "x" && partitions > 0 && block > 0, "'%s'", plan.c_str ());
+    frames += partitions * block;
+    while (words >> word && word != "+")
+      fail_unless (word == "spread", "'%s'", plan.c_str ());
+  }
+  fail_unless (frames >= ir && frames < ir + block, "'%s' for %d frames", plan.c_str (),
+      static_cast<int> (ir));
 }
 GST_END_TEST;
 
