@@ -19,7 +19,7 @@ constexpr std::size_t kMinBlock = 16;
 constexpr std::size_t kMaxBlock = 65536;
 constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
 
-// Measured in the engine, on one core of an AMD EPYC (Zen 4): docs/decisions/0006-partitions.md.
+// Measured in the engine, on one core of an AMD EPYC (Zen 4): docs/decisions/0009-partitions.md.
 
 /// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples before or after.
 constexpr std::array kTransformNs {

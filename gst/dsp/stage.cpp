@@ -239,7 +239,7 @@ void Stage::sum_older (std::size_t index) noexcept
 {
   Output &output = outputs_[index];
   output.older_ready = true;
-  output.older_silent = true;
+  output.older_silent = true; // unless the group that has its pass now finds otherwise
   const auto sum = [&] (std::vector<Product> &products, std::size_t last, auto &&runs_of, In in,
                        TileRange tiles, std::span<const float> start) {
     for (std::size_t i = 0; i < output.paths.size (); ++i) {
@@ -265,7 +265,6 @@ void Stage::sum_older (std::size_t index) noexcept
       sum (output.nearest[blocks], blocks,
           [blocks] (PathState &state) { return std::span<SlotRun> {state.near_runs[blocks]}; },
           In::nearest, tiles, {left.data (), output.ahead_silent[group] ? 0 : left.size ()});
-      output.older_silent = output.older_silent && output.ahead_silent[group];
     }
   }
 }
