@@ -35,13 +35,14 @@ constexpr double kSingleNs = 0.16; // a product and bin of a pass over one block
 constexpr double kNewestNs = 0.2;  // the same of the newest blocks
 constexpr double kLeftNs = 0.15;   // to write and read what a pass has left, a bin
 constexpr double kSumsFixedNs = 60.0;
-/// What reading a slot and bin costs more when response and history of one path have so many bytes.
+/// What reading a slot and bin costs more when response and history of all paths have so many
+/// bytes.
 struct Memory {
   double from_bytes, to_bytes; // nothing below, all above
   double slot_ns;
 };
-constexpr Memory kBehindSecondLevel {0.5e6, 1.0e6, 0.08};
-constexpr Memory kBehindThirdLevel {3.0e6, 6.0e6, 0.25};
+constexpr Memory kBehindSecondLevel {1.0e6, 2.0e6, 0.08};
+constexpr Memory kBehindThirdLevel {6.0e6, 12.0e6, 0.25};
 constexpr double kFrameNs = 0.5; // in and out of one channel, whatever the partition
 
 bool is_quick (std::size_t length) noexcept
@@ -61,8 +62,11 @@ double transform_ns (std::size_t length) noexcept
       static_cast<double> (length) * bin_ns * (is_quick (length) ? 1.0 : kOddFactor);
 }
 
-double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_at_once) noexcept
+/// Of one of `paths` paths, which share the caches.
+double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_at_once,
+    std::size_t paths) noexcept
 {
+  const double path_count = static_cast<double> (paths);
   const auto bins = static_cast<double> ((length + kTileBins - 1) / kTileBins * kTileBins);
   const auto count = static_cast<double> (partitions);
   const auto blocks = static_cast<double> (blocks_at_once);
@@ -72,7 +76,7 @@ double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_a
   double slot_ns = 0.0;
   for (const Memory &level : {kBehindSecondLevel, kBehindThirdLevel}) {
     const double part =
-        (bins * 16.0 * count - level.from_bytes) / (level.to_bytes - level.from_bytes);
+        (bins * 16.0 * count * path_count - level.from_bytes) / (level.to_bytes - level.from_bytes);
     slot_ns += level.slot_ns * std::clamp (part, 0.0, 1.0);
   }
   const double pass_ns = kAheadNs + slot_ns / blocks;
@@ -81,9 +85,9 @@ double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_a
       bins * ((count + blocks / 2.0) * pass_ns + (blocks - 1.0) / 2.0 * kNewestNs + kLeftNs);
 }
 
-double least_sums_ns (std::size_t length, std::size_t partitions) noexcept
+double least_sums_ns (std::size_t length, std::size_t partitions, std::size_t paths) noexcept
 {
-  return sums_ns (length, partitions, best_blocks_at_once (length, partitions));
+  return sums_ns (length, partitions, best_blocks_at_once (length, partitions, paths), paths);
 }
 
 /// Blocks and their FFT lengths that a stage may have, with what depends on nothing else.
@@ -93,12 +97,13 @@ struct Block {
 };
 
 /// Of the multiples of the head, the one with the cheapest transforms in each half octave.
-std::vector<Block> tail_blocks (std::size_t head, std::size_t most)
+std::vector<Block> tail_blocks (std::size_t head, std::size_t most, std::size_t paths)
 {
   std::vector<Block> blocks;
-  const auto cost = [] (const Block &block) {
+  const auto cost = [paths] (const Block &block) {
     // The bins that are there for the transform only cost in the sums of some ten partitions too.
-    return (2.0 * transform_ns (block.length) + least_sums_ns (block.length, kUsualPartitions)) /
+    return (2.0 * transform_ns (block.length) +
+               least_sums_ns (block.length, kUsualPartitions, paths)) /
         static_cast<double> (block.frames);
   };
   for (std::size_t octave = 2; octave * head <= most; octave *= 2) {
@@ -106,7 +111,7 @@ std::vector<Block> tail_blocks (std::size_t head, std::size_t most)
     for (const std::size_t half : {2, 3}) {
       Block best {0, 0};
       for (std::size_t k = octave * half / 2; k < octave * (half + 1) / 2; k += step) {
-        const Block block {k * head, transform_length (k * head, kUsualPartitions)};
+        const Block block {k * head, transform_length (k * head, kUsualPartitions, paths)};
         if (block.frames <= most && (best.frames == 0 || cost (block) < cost (best)))
           best = block;
       }
@@ -158,9 +163,9 @@ private:
       }
       const std::size_t partitions = ceil_div (end - offset, block);
       if (i == 0)
-        length = transform_length (block, partitions);
-      last_.push_back (
-          {block, partitions, offset, length, best_blocks_at_once (length, partitions)});
+        length = transform_length (block, partitions, request_.paths);
+      last_.push_back ({block, partitions, offset, length,
+          best_blocks_at_once (length, partitions, request_.paths)});
       offset += partitions * block;
       if (i < tails.size ()) {
         if (offset >= request_.ir_frames)
@@ -190,7 +195,7 @@ void search (const PartitionRequest &request, Take take)
       continue;
     const std::size_t head = std::max (whole / parts, kMinBlock);
     offers.offer (head, {});
-    const auto blocks = tail_blocks (head, std::min (kMaxBlock, request.ir_frames));
+    const auto blocks = tail_blocks (head, std::min (kMaxBlock, request.ir_frames), request.paths);
     for (std::size_t first = 0; first < blocks.size (); ++first) {
       offers.offer (head, std::span {&blocks[first], 1});
       for (std::size_t second = first + 1; second < blocks.size (); ++second)
@@ -209,10 +214,10 @@ bool may_spread (const StageShape &stage, std::size_t head_frames) noexcept
   return stage.offset_frames + head_frames >= 2 * stage.block_frames;
 }
 
-StageCosts stage_costs (const StageShape &stage) noexcept
+StageCosts stage_costs (const StageShape &stage, std::size_t paths) noexcept
 {
   return {transform_ns (stage.transform_length),
-      sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once)};
+      sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once, paths)};
 }
 
 double predicted_ns (const Partition &partition, const PartitionRequest &request) noexcept
@@ -220,27 +225,29 @@ double predicted_ns (const Partition &partition, const PartitionRequest &request
   const auto channels = static_cast<double> (request.inputs + request.outputs);
   double sum = kFrameNs * channels / 2.0;
   for (const StageShape &stage : partition) {
-    const StageCosts costs = stage_costs (stage);
+    const StageCosts costs = stage_costs (stage, request.paths);
     sum += (channels * costs.transform_ns + static_cast<double> (request.paths) * costs.sums_ns) /
         static_cast<double> (stage.block_frames);
   }
   return sum;
 }
 
-std::size_t best_blocks_at_once (std::size_t transform_length, std::size_t partitions) noexcept
+std::size_t best_blocks_at_once (
+    std::size_t transform_length, std::size_t partitions, std::size_t paths) noexcept
 {
   std::size_t best = 1;
   for (const std::size_t blocks : {std::size_t {4}, kMaxBlocksAtOnce})
-    if (sums_ns (transform_length, partitions, blocks) <
-        sums_ns (transform_length, partitions, best))
+    if (sums_ns (transform_length, partitions, blocks, paths) <
+        sums_ns (transform_length, partitions, best, paths))
       best = blocks;
   return best;
 }
 
-std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept
+std::size_t transform_length (
+    std::size_t block_frames, std::size_t partitions, std::size_t paths) noexcept
 {
-  const auto cost = [partitions] (std::size_t length) {
-    return 2.0 * transform_ns (length) + least_sums_ns (length, partitions);
+  const auto cost = [partitions, paths] (std::size_t length) {
+    return 2.0 * transform_ns (length) + least_sums_ns (length, partitions, paths);
   };
   std::size_t best = std::max (kMinBlock, std::bit_ceil (block_frames));
   for (std::size_t fives = 1; 16 * fives < best; fives *= 5) {
