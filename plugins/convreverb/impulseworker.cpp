@@ -78,7 +78,7 @@ bool ImpulseWorker::work () noexcept
     if (target.id == 0 || target.id == given_up_ || target.source == known)
       return false;
     given_up_ = target.id; // unless it works
-    fit (known, target, [&] { return stopping_ || requests_ != request; });
+    fit (known, target);
     given_up_ = 0;
     return true;
   } catch (const LoadError &error) {
@@ -94,27 +94,33 @@ bool ImpulseWorker::work () noexcept
 void ImpulseWorker::bring (const ImpulseSettings &wanted, std::uint64_t request,
     const std::shared_ptr<const ImpulseSource> &known)
 {
-  const Cancelled cancelled = [&] { return stopping_ || requests_ != request; };
-  const auto source = load_source (wanted, known.get (), cancelled);
+  // Another file ends the loading of this one. What is loaded is brought to its end, or somebody
+  // who turns a knob would hear nothing until he lets go.
+  const auto source = load_source (wanted, known.get (), [&] {
+    if (stopping_ || requests_ == request)
+      return stopping_.load ();
+    const std::lock_guard lock {element_.mutex};
+    return !wanted.has_same_source (element_.settings.impulse);
+  });
   if (!source)
     return;
   const StreamTarget target = element_.stream.target ();
-  if (target.id != 0 && !fit (source, target, cancelled))
+  if (target.id != 0 && !fit (source, target))
     return;
   const std::lock_guard lock {element_.mutex};
   element_.source = source;
   done_ = request;
 }
 
-/// False when cancelled.
-bool ImpulseWorker::fit (const std::shared_ptr<const ImpulseSource> &source,
-    const StreamTarget &target, const Cancelled &cancelled)
+/// False when the element stops.
+bool ImpulseWorker::fit (
+    const std::shared_ptr<const ImpulseSource> &source, const StreamTarget &target)
 {
   const StreamImpulse impulse = make_impulse (*source, target.info);
-  if (cancelled ())
+  if (stopping_)
     return false;
   auto next = make_convolution (target.config, impulse);
-  if (!prime (*next, *target.history, cancelled))
+  if (!prime (*next, *target.history, [this] { return stopping_.load (); }))
     return false;
   element_.stream.offer (std::move (next), target, source);
   return true;

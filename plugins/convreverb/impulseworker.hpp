@@ -14,8 +14,8 @@ namespace mt::convreverb {
 struct Element;
 
 /// Loads, resamples, plans and builds what the settings ask for while the stream goes on, offers it
-/// to the stream, and frees what the stream is done with. The last one wins: what is not finished
-/// when the settings change again is given up. What fails leaves all as it is, and a warning.
+/// to the stream, and frees what the stream is done with. The last one wins; those between two that
+/// are brought are left out. What fails leaves all as it is, and a warning.
 ///
 /// Threads request(): with Element::mutex held. stop(): without it, and not from the worker itself.
 class ImpulseWorker {
@@ -35,8 +35,7 @@ private:
   bool work () noexcept;
   void bring (const ImpulseSettings &wanted, std::uint64_t request,
       const std::shared_ptr<const ImpulseSource> &known);
-  bool fit (const std::shared_ptr<const ImpulseSource> &source, const StreamTarget &target,
-      const Cancelled &cancelled);
+  bool fit (const std::shared_ptr<const ImpulseSource> &source, const StreamTarget &target);
 
   Element &element_;
   GThread *thread_ {nullptr};

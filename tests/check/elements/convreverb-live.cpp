@@ -224,6 +224,21 @@ GST_START_TEST (test_last_one_wins)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_knob_that_is_turned_is_heard)
+{
+  // Set faster than any of it can be made.
+  Random random {43};
+  Reverb reverb (1, kRate, "preset-room", 1);
+  for (int i = 0; reverb.stat ("ir-changes") < (kSanitized ? 3u : 10u); ++i) {
+    fail_unless (i < 20000, "no change");
+    g_object_set (reverb.element, "decay-time", 2.0 + 0.001 * (i % 100), nullptr);
+    const Samples x = random.samples (480);
+    reverb.push (x.data (), 480);
+    g_usleep (200);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_any_sequence_of_lengths)
 {
   Random random {13};
@@ -266,6 +281,7 @@ static Suite *convreverb_live_suite ()
   tcase_add_test (changes, test_every_property_of_the_response);
   tcase_add_test (changes, test_failed_change_keeps_the_response);
   tcase_add_test (changes, test_last_one_wins);
+  tcase_add_test (changes, test_a_knob_that_is_turned_is_heard);
   tcase_add_test (changes, test_any_sequence_of_lengths);
   tcase_add_test (changes, test_change_before_the_first_buffer);
   return suite;
