@@ -6,6 +6,8 @@
 
 namespace mt::trackmixer {
 
+inline constexpr int kMaxChannels = 63; // GstAudioConverter of GStreamer 1.22 crashes from 64 on
+
 /// Null: there is none between these formats. `config` (or null) comes first; where it says nothing
 /// of dither there is none, because dither would make two runs differ.
 inline GstAudioConverter *make_converter (

@@ -343,7 +343,8 @@ GstPad *request_new_pad (
   auto *pad = GST_PAD (g_object_new (GST_TYPE_TRACK_MIXER_PAD, "name", pad_name, "direction",
       GST_PAD_SINK, "template", templ, nullptr));
   g_free (pad_name);
-  adopt_track (GST_TRACK_MIXER_PAD (pad), state.mixer.add_track (pad, index));
+  const auto track = state.mixer.add_track (pad, index);
+  adopt_track (GST_TRACK_MIXER_PAD (pad), track);
 
   gst_pad_set_chain_function (pad, sink_chain);
   gst_pad_set_event_function (pad, sink_event);
@@ -351,7 +352,10 @@ GstPad *request_new_pad (
   gst_pad_set_activatemode_function (pad, sink_activate_mode);
   if (state.running.load ())
     gst_pad_set_active (pad, TRUE);
-  gst_element_add_pad (element, pad);
+  if (!gst_element_add_pad (element, pad)) { // another thread was first with this name
+    state.mixer.remove_track (track);
+    return nullptr;
+  }
   gst_child_proxy_child_added (GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
   return pad;
 }
@@ -423,6 +427,8 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
       transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED;
   if (to_paused && result == GST_STATE_CHANGE_SUCCESS && state.mixer.settings.force_live.load ())
     result = GST_STATE_CHANGE_NO_PREROLL; // nothing goes out before the clock runs
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE)
+    state.running.store (false);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     for (const auto &track : state.mixer.tracks ())
       track->queue.clear ();

@@ -42,15 +42,20 @@ signed char side_of (GstAudioChannelPosition position) noexcept
   }
 }
 
-/// The value that a pad's control binding gives a property at a time; the fallback if it has none.
+/// The value that a pad's control binding gives a property at a time; the fallback if it has none,
+/// or one that is disabled.
 template <class Value, class Fallback>
 Fallback controlled (
     GstPad *pad, const char *property, GstClockTime time, Fallback fallback) noexcept
 {
+  GstControlBinding *binding = gst_object_get_control_binding (GST_OBJECT_CAST (pad), property);
+  if (!binding)
+    return fallback;
   Value value {};
-  return gst_object_get_value_array (GST_OBJECT_CAST (pad), property, time, 1, 1, &value)
-      ? static_cast<Fallback> (value)
-      : fallback;
+  const bool holds = !gst_control_binding_is_disabled (binding) &&
+      gst_control_binding_get_value_array (binding, time, 1, 1, &value);
+  gst_object_unref (binding);
+  return holds ? static_cast<Fallback> (value) : fallback;
 }
 
 } // namespace

@@ -167,7 +167,10 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Fra
   auto *buffer = GST_BUFFER (item.object);
   const auto count = static_cast<std::size_t> (frames);
   const std::size_t samples = count * static_cast<std::size_t> (mix_info_.channels);
-  if (mix.format.unconvertible) {
+  const auto bpf = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&mix.format.info));
+  // The second can't be: but a format that got lost must never become a look outside the buffer.
+  if (mix.format.unconvertible || bpf == 0 ||
+      item.bytes / bpf < static_cast<std::size_t> (item.frames)) {
     bump (mix.frames_dropped, count);
     return false;
   }
@@ -183,7 +186,6 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Fra
     }
     mix.mapped = buffer;
   }
-  const auto bpf = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&mix.format.info));
   const auto used = item.bytes / bpf - static_cast<std::size_t> (item.frames);
   const bool in_planes =
       GST_AUDIO_INFO_LAYOUT (&mix.format.info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED;

@@ -15,7 +15,6 @@ namespace {
 
 /// A chunk larger than this is a mistake in output-buffer-duration.
 constexpr std::size_t kMaxChunkBytes = 64U << 20;
-constexpr int kMaxChannels = 63;  // GstAudioConverter crashes from 64 on
 constexpr guint kPoolBuffers = 4; // what a sink and an effect hold between them, at the start
 
 /// The format of the sum: that of a float holds 24 bits.

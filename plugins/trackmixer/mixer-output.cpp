@@ -211,14 +211,18 @@ void Mixer::count_leftovers (bool before_segment)
           note_late (*track, item.start + unwanted, item.frames - unwanted);
         if (item.kind == QueueItem::Kind::audio && track->settings.emit_signals.load ())
           tell_consumed (*track, GST_BUFFER (item.object));
-      } else if (GstAudioInfo info; item.kind == QueueItem::Kind::format && negotiated_ &&
-                 gst_audio_info_from_caps (&info, GST_CAPS (item.object)))
-        mix.format = prepare_format (*track, info);
-      else if (item.kind == QueueItem::Kind::event)
+      } else if (GstAudioInfo info; item.kind == QueueItem::Kind::format &&
+                 gst_audio_info_from_caps (&info, GST_CAPS (item.object))) {
+        if (negotiated_)
+          mix.format = prepare_format (*track, info);
+        else
+          mix.format.info = info; // its converter is made with the output's caps
+      } else if (item.kind == QueueItem::Kind::event)
         pending_events_.push_back (GST_EVENT (std::exchange (item.object, nullptr)));
       item.drop ();
     }
     mix.held.clear ();
+    mix.prepared.clear (); // the last of them is the format now
   }
   report_late ();
 }

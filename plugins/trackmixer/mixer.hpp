@@ -92,8 +92,8 @@ struct MixerSettings {
 ///
 /// Threads  iterate() is the mix task's function; what is under «mix task» in the private part is
 ///          its own, and is touched by others only once it has been interrupted. `control_` guards
-///          the list of tracks and the bookkeeping of flushes; it is taken rarely, never for a
-///          chunk.
+///          the list of tracks and the bookkeeping of flushes; the mix task takes it once a
+///          chunk for a moment, others rarely.
 /// Locks    task_ (the mix task's, for the length of a chunk), then control_, then a track's mutex;
 ///          the readiness mutex is never taken with a track's held.
 class Mixer {

@@ -69,6 +69,10 @@ MixInput::~MixInput ()
 void MixInput::forget (std::vector<QueueItem> &items) noexcept
 {
   unmap ();
+  // What comes next may have no format of its own before it: a flush of other tracks does not make
+  // this one's feeder bring it again.
+  if (!prepared.empty ())
+    format = std::move (prepared.back ());
   prepared.clear ();
   for (auto &item : items) {
     if (item.occupies_time ())

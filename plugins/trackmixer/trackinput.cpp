@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "converter.hpp"
 #include "track.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
@@ -20,9 +21,6 @@ namespace {
 /// each of its buffers until it has caught up. So a gap is not believed before the others are this
 /// far ahead: files with clusters of several seconds would lose what their later tracks hold.
 constexpr GstClockTime kGapPatience = 10 * GST_SECOND;
-
-/// GstAudioConverter crashes from 64 on.
-constexpr int kMaxChannels = 63;
 
 GstElement *element_of (GstObject *parent) noexcept
 {
@@ -332,7 +330,7 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
       !track.feeder_info.finfo || track.timeline.segment.format != GST_FORMAT_TIME)
     return; // says nothing about how much of the track is silent
   guint64 from = start;
-  guint64 to = start + duration;
+  guint64 to = saturating_sum (start, duration);
   if (!gst_segment_clip (&track.timeline.segment, GST_FORMAT_TIME, from, to, &from, &to))
     return;
   // The end from its own time: lengths in frames are rounded, and many short gaps would add that

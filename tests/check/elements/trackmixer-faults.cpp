@@ -310,6 +310,61 @@ GST_START_TEST (test_positions_into_a_mix_without_any)
 }
 GST_END_TEST;
 
+/// A seek that only the other track follows, when the mix already holds this one's next format: the
+/// audio of that format comes after the flush, and nobody brings the caps again.
+GST_START_TEST (test_a_format_outlives_the_flush_of_another_track)
+{
+  const Format stereo {kRate, 2};
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 5 * GST_SECOND, nullptr);
+  Feeder sought {bed, stereo};
+  Feeder other {bed, stereo};
+  sought.upstream_event = [&sought] (GstEvent *event) {
+    if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+      return false;
+    for (GstEvent *flush : {gst_event_new_flush_start (), gst_event_new_flush_stop (TRUE)}) {
+      gst_event_set_seqnum (flush, gst_event_get_seqnum (event));
+      gst_pad_push_event (sought.src, flush);
+    }
+    return true;
+  };
+  other.upstream_event = [] (GstEvent *) { return false; };
+  const Samples track = noise (2 * 2 * kRate, 1);
+  const Samples mono = noise (kRate, 2);
+  bed.sink.close ();
+  bed.play ();
+  other.begin ();
+  other.push (noise (2 * kRate, 3), 0);
+  other.format = {kRate, 1, GST_AUDIO_FORMAT_S16};
+  other.begin_caps ();
+  other.push (mono, kRate);
+  sought
+      .begin (); // now the first chunk is complete, and takes the next format with the long buffer
+  sought.push (std::span {track}.first (2 * kRate), 0);
+  const auto left = [&other] {
+    guint64 count = 0;
+    g_object_get (other.sink, "current-level-buffers", &count, nullptr);
+    return count;
+  };
+  fail_unless (eventually ([&] { return left () == 1; }), "the first buffer is not taken");
+  fail_unless (gst_pad_push_event (bed.sink.pad (),
+      gst_event_new_seek (1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0,
+          GST_SEEK_TYPE_NONE, -1)));
+  bed.sink.open ();
+  sought.begin_segment ();
+  sought.push (track, 0);
+  sought.end ();
+  other.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  Samples wanted = track;
+  for (std::size_t n = 0; n < mono.size (); ++n)
+    for (const std::size_t channel : {0U, 1U})
+      wanted[2 * (kRate + n) + channel] += mono[n];
+  check_equal (bed.sink.samples (), wanted);
+  check_accounts (other);
+}
+GST_END_TEST;
+
 // --- late
 
 GST_START_TEST (test_late_audio_is_told_once_an_episode)
@@ -463,6 +518,7 @@ static Suite *trackmixer_faults_suite ()
   tcase_add_loop_test (contents, test_a_meta_that_lies_is_not_believed, 0, 11);
   suite_add_tcase (suite, contents);
   tcase_add_test (contents, test_positions_into_a_mix_without_any);
+  tcase_add_test (contents, test_a_format_outlives_the_flush_of_another_track);
   TCase *late = tcase_create ("late");
   tcase_add_test (late, test_late_audio_is_told_once_an_episode);
   suite_add_tcase (suite, late);

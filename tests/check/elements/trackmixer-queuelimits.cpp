@@ -38,6 +38,7 @@ struct StuckTracks {
     // The second chunk waits in its push: no queue grows because another one is empty.
     bed.sink.let_through (1);
     fail_unless (bed.sink.wait_for_chunks (1));
+    fail_unless (eventually ([&] { return level_bytes (a) == 0 && level_bytes (b) == 0; }));
   }
   ~StuckTracks () { bed.stop (); } // or the feeders' pads could not be deactivated
   void feed ()
@@ -159,6 +160,7 @@ GST_START_TEST (test_a_feeder_goes_on_at_half_the_bytes)
   g_object_set (mix.bed.element, "max-size-bytes", bytes_of (200), nullptr);
   mix.feed ();
   fail_unless (StuckTracks::settles_at (mix.a, bytes_of (200)));
+  fail_unless (StuckTracks::settles_at (mix.b, bytes_of (200))); // or a would grow for its sake
   const auto in = mix.a.count ("in-frames");
   mix.bed.sink.let_through (8); // 80 of 200 ms: more than half is left
   fail_unless (mix.bed.sink.wait_for_chunks (9));

@@ -331,6 +331,29 @@ GST_START_TEST (test_not_a_number_is_refused)
 }
 GST_END_TEST;
 
+/// One that is disabled leaves its property to whoever sets it, while another one is obeyed.
+GST_START_TEST (test_a_disabled_control_binding_is_not_obeyed)
+{
+  MixerBed bed;
+  Feeder feeder {bed, Format {48000, 1}};
+  automate (feeder.sink, "volume", {{0, 0.25}, {10 * GST_SECOND, 0.25}});
+  automate (feeder.sink, "mute", {{0, 0.0}, {10 * GST_SECOND, 0.0}}, GST_INTERPOLATION_MODE_NONE);
+  gst_object_set_control_binding_disabled (GST_OBJECT (feeder.sink), "volume", TRUE);
+  g_object_set (feeder.sink, "volume", 0.5, nullptr);
+  const Samples track = noise (4800, 1);
+  bed.play ();
+  feeder.run ([&] (Feeder &self) {
+    self.begin ();
+    self.push_all (track, 1);
+    self.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  Samples wanted;
+  add_to (wanted, track, 0, 0.5f);
+  check_equal (bed.sink.samples (), wanted);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_sound_suite ()
 {
   Suite *suite = suite_create ("trackmixer-sound");
@@ -345,6 +368,7 @@ static Suite *trackmixer_sound_suite ()
   tcase_add_test (tests, test_automation_is_the_same_for_every_chunk_size);
   tcase_add_test (tests, test_automated_volume_follows_its_curve);
   tcase_add_test (tests, test_automated_steps_do_not_click);
+  tcase_add_test (tests, test_a_disabled_control_binding_is_not_obeyed);
   tcase_add_test (tests, test_not_a_number_is_refused);
   suite_add_tcase (suite, tests);
   return suite;
