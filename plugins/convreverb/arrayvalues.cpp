@@ -41,6 +41,18 @@ std::vector<double> numbers_from (const GValue *array)
   return numbers;
 }
 
+/// Before anything of that size is allocated.
+void check_kernel_size (std::size_t frames, std::size_t channels)
+{
+  if (channels > dsp::kMaxImpulseChannels)
+    throw std::invalid_argument ("has " + std::to_string (channels) + " channels, the limit is " +
+        std::to_string (dsp::kMaxImpulseChannels));
+  if (frames > dsp::kMaxImpulseSamples / channels)
+    throw std::invalid_argument ("has " + std::to_string (frames) + " frames of " +
+        std::to_string (channels) + " channels, the limit is " +
+        std::to_string (dsp::kMaxImpulseSamples / channels) + " frames");
+}
+
 std::string text_of (double number)
 {
   char text[G_ASCII_DTOSTR_BUF_SIZE];
@@ -68,22 +80,24 @@ std::shared_ptr<const dsp::Impulse> kernel_from (const GValue *array)
   const guint count = gst_value_array_get_size (array);
   if (count == 0)
     return nullptr;
-  std::vector<std::vector<double>> channels;
-  if (is_array (gst_value_array_get_value (array, 0))) {
-    for (guint c = 0; c < count; ++c)
-      channels.push_back (numbers_from (gst_value_array_get_value (array, c)));
-  } else {
-    channels.push_back (numbers_from (array));
-  }
+  const bool nested = is_array (gst_value_array_get_value (array, 0));
+  const std::size_t channels = nested ? count : 1;
+  const auto row = [&] (std::size_t channel) {
+    return nested ? gst_value_array_get_value (array, static_cast<guint> (channel)) : array;
+  };
   std::size_t frames = 0;
-  for (const auto &taps : channels)
-    frames = std::max (frames, taps.size ());
+  for (std::size_t c = 0; c < channels; ++c)
+    if (is_array (row (c))) // or numbers_from() will tell
+      frames = std::max (frames, std::size_t {gst_value_array_get_size (row (c))});
+  check_kernel_size (frames, channels);
   auto kernel = std::make_shared<dsp::Impulse> ();
-  kernel->channels = channels.size ();
-  kernel->samples.assign (frames * channels.size (), 0.0f);
-  for (std::size_t c = 0; c < channels.size (); ++c)
-    for (std::size_t i = 0; i < channels[c].size (); ++i)
-      kernel->samples[i * channels.size () + c] = static_cast<float> (channels[c][i]);
+  kernel->channels = channels;
+  kernel->samples.assign (frames * channels, 0.0f);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const std::vector<double> taps = numbers_from (row (c));
+    for (std::size_t i = 0; i < taps.size (); ++i)
+      kernel->samples[i * channels + c] = static_cast<float> (taps[i]);
+  }
   return kernel;
 }
 

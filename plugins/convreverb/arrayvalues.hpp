@@ -14,12 +14,13 @@
 namespace mt::convreverb {
 
 /// An array of numbers is one channel; an array of such arrays is one array for each channel,
-/// filled with zeros up to the longest. Null for an empty one. Throws std::invalid_argument.
+/// filled with zeros up to the longest. Null for an empty one. Throws std::invalid_argument, also
+/// for more than kMaxImpulseChannels or kMaxImpulseSamples, and std::bad_alloc.
 std::shared_ptr<const dsp::Impulse> kernel_from (const GValue *array);
 /// The reverse, into an empty GST_TYPE_ARRAY. `kernel` may be null.
 void kernel_to (GValue *array, const dsp::Impulse *kernel) noexcept;
 
-/// Rows of integers. Throws std::invalid_argument.
+/// Rows of integers. Throws std::invalid_argument and std::bad_alloc.
 RoutingMatrix routing_from (const GValue *array);
 void routing_to (GValue *array, const RoutingMatrix &matrix) noexcept;
 

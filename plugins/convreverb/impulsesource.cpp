@@ -90,7 +90,8 @@ dsp::Routing route (const ImpulseSettings &settings, std::size_t given, std::siz
   return routing;
 }
 
-/// What independent noise on all inputs gains in energy at the outputs, on average.
+/// What independent noise on all inputs gains in energy at the outputs, on average. Throws
+/// LoadError when that is nothing.
 double energy_gain (const StreamImpulse &made, std::size_t outputs)
 {
   const dsp::Impulse &impulse = made.impulse;
@@ -102,6 +103,9 @@ double energy_gain (const StreamImpulse &made, std::size_t outputs)
   double sum = 0.0;
   for (const dsp::Path &path : made.routing)
     sum += energies[path.ir];
+  if (!(sum > 0.0))
+    throw LoadError ("'ir-routing' leads only through channels of the impulse response that are "
+                     "silent, every sample is zero or was cut by 'ir-trim'. Name one that is not.");
   return sum / static_cast<double> (outputs);
 }
 
@@ -179,8 +183,12 @@ StreamImpulse make_impulse (const ImpulseSource &source, const GstAudioInfo &str
   dsp::trim (impulse, settings.trim_db);
   dsp::normalize (impulse, settings.normalize);
   double gain = std::pow (10.0, settings.gain_db / 20.0);
-  if (settings.normalize == dsp::Normalize::energy && made.routing.size () != channels)
-    gain /= std::sqrt (std::max (energy_gain (made, channels), 1e-30)); // several paths add up
+  // With one path through each channel, which is the default, normalize() has done it all.
+  if (!settings.routing.empty () || made.routing.size () != channels) {
+    const double paths = energy_gain (made, channels);
+    if (settings.normalize == dsp::Normalize::energy)
+      gain /= std::sqrt (paths);
+  }
   if (gain != 1.0)
     scale (impulse, gain);
   // The convolver skips partitions that are all zero, so this costs memory and no time.

@@ -144,6 +144,8 @@ void set_kernel (ImpulseSettings &impulse, const GValue *array)
     impulse.kernel = std::move (kernel);
   } catch (const std::invalid_argument &fault) {
     impulse.kernel_fault = fault.what ();
+  } catch (const std::bad_alloc &) {
+    impulse.kernel_fault = "needs more memory than there is";
   }
 }
 
@@ -155,6 +157,8 @@ void set_routing (ImpulseSettings &impulse, const GValue *array)
     impulse.routing = routing_from (array);
   } catch (const std::invalid_argument &fault) {
     impulse.routing_fault = fault.what ();
+  } catch (const std::bad_alloc &) {
+    impulse.routing_fault = "needs more memory than there is";
   }
 }
 

@@ -241,6 +241,41 @@ GST_START_TEST (test_sources_that_cannot_be_used)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_kernels_of_any_size)
+{
+  // Rows of which only the first is long: what they are filled up to has no end.
+  const auto kernel = [] (std::size_t taps, std::size_t rows) {
+    GValue array = G_VALUE_INIT;
+    g_value_init (&array, GST_TYPE_ARRAY);
+    for (std::size_t r = 0; r < rows; ++r) {
+      GValue row = G_VALUE_INIT;
+      g_value_init (&row, GST_TYPE_ARRAY);
+      for (std::size_t i = 0; i < (r == 0 ? taps : 1); ++i) {
+        GValue tap = G_VALUE_INIT;
+        g_value_init (&tap, G_TYPE_DOUBLE);
+        g_value_set_double (&tap, 1.0);
+        gst_value_array_append_and_take_value (&row, &tap);
+      }
+      gst_value_array_append_and_take_value (&array, &row);
+    }
+    const std::string text = error_for ([&] (GstElement *element) {
+      g_object_set_property (G_OBJECT (element), "kernel", &array);
+    });
+    g_value_unset (&array);
+    return text;
+  };
+  const auto has = [] (const std::string &text, const char *reason) {
+    fail_unless (
+        text.find ("'kernel'") != std::string::npos && text.find (reason) != std::string::npos,
+        "'%s'", text.c_str ());
+  };
+  has (kernel (100000, 199999), "199999 channels, the limit is 64");
+  has (kernel (1, 65), "65 channels, the limit is 64");
+  fail_unless (kernel (2, 64).empty ());
+  has (kernel ((1 << 21) + 1, 64), "2097153 frames of 64 channels, the limit is 2097152 frames");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_true_stereo_and_matrices)
 {
   Random random {7};
@@ -321,6 +356,33 @@ GST_START_TEST (test_routing_that_does_not_fit)
   has (error ("<1>", "<<-1, -1>, <-1, -1>>"), "has no path");
   has (error ("<<1>, <1>>", "<<0, 1>, <2, 0>>"), "asks for channel 2");
   has (error ("<<1>, <1>, <1>>", "<>"), "has 3 channels and the stream has 2");
+  has (error ("<<1>, <0>>", "<<1, -1>, <-1, 1>>"), "only through channels");
+  has (error ("<<1>, <0>>", "<<1, 1>, <1, 1>>"), "only through channels");
+}
+GST_END_TEST;
+
+GST_START_TEST (test_any_routing_keeps_the_level)
+{
+  // Channels 20 dB apart, and as many paths as the stream has channels, or not.
+  Random random {31};
+  const Samples x = random.samples (kRate * 2);
+  const auto power = [] (const Samples &samples) {
+    double sum = 0.0;
+    for (const float y : samples)
+      sum += static_cast<double> (y) * static_cast<double> (y);
+    return sum;
+  };
+  for (const char *const routing : {"<>", "<<0, -1>, <-1, 0>>", "<<1, -1>, <-1, 1>>",
+           "<<-1, 1>, <0, -1>>", "<<0, 0>, <-1, -1>>", "<<0, 1>, <1, 0>>", "<<-1, -1>, <1, -1>>"}) {
+    Reverb reverb (2, [&] (GstElement *element) {
+      set_array (element, "kernel", "<<1.0>, <0.1>>");
+      set_array (element, "ir-routing", routing);
+      g_object_set (element, "mix", 1.0, nullptr);
+    });
+    reverb.push_all (x, 480);
+    const double gain = power (reverb.out) / power (x);
+    fail_unless (std::fabs (gain - 1.0) < 0.03, "%s: %g", routing, gain);
+  }
 }
 GST_END_TEST;
 
@@ -466,9 +528,11 @@ static Suite *convreverb_source_suite ()
   tcase_add_test (source, test_sample_of_any_format);
   tcase_add_test (source, test_last_source_set_is_the_one);
   tcase_add_test (source, test_sources_that_cannot_be_used);
+  tcase_add_test (source, test_kernels_of_any_size);
   TCase *const paths = add_group (suite, "paths");
   tcase_add_test (paths, test_true_stereo_and_matrices);
   tcase_add_test (paths, test_true_stereo_keeps_the_level);
+  tcase_add_test (paths, test_any_routing_keeps_the_level);
   tcase_add_test (paths, test_routing_that_does_not_fit);
   TCase *const shape = add_group (suite, "shape");
   tcase_add_test (shape, test_pre_delay_and_gain);
