@@ -3,6 +3,7 @@
 #include "mixer.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "converter.hpp"
 
@@ -23,6 +24,26 @@ GstAudioFormat mix_format_for (const GstAudioInfo &out) noexcept
   const bool is_wide = GST_AUDIO_INFO_FORMAT (&out) == GST_AUDIO_FORMAT_F64 ||
       (GST_AUDIO_FORMAT_INFO_IS_INTEGER (out.finfo) && GST_AUDIO_INFO_DEPTH (&out) > 24);
   return is_wide ? GST_AUDIO_FORMAT_F64 : GST_AUDIO_FORMAT_F32;
+}
+
+/// The first of the caps' structures, whose channels are fixed, that has as many as `wanted`, or
+/// the least more or less: encoders list one structure for each number of channels, mono first.
+/// Takes the caps, which are not empty.
+GstCaps *nearest_in_channels (GstCaps *caps, int wanted)
+{
+  guint nearest = 0;
+  int off_of_nearest = G_MAXINT;
+  for (guint i = 0; i < gst_caps_get_size (caps); ++i) {
+    int channels = wanted; // open: any will do
+    gst_structure_get_int (gst_caps_get_structure (caps, i), "channels", &channels);
+    if (const int off = std::abs (channels - wanted); off < off_of_nearest) {
+      nearest = i;
+      off_of_nearest = off;
+    }
+  }
+  GstCaps *one = gst_caps_copy_nth (caps, nearest);
+  gst_caps_unref (caps);
+  return one;
 }
 
 bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
@@ -48,6 +69,7 @@ GstCaps *Mixer::choose_caps () const
     if (info.finfo && (!widest.finfo || info.channels > widest.channels))
       widest = info;
   }
+  const int wanted = widest.finfo ? widest.channels : 2;
   GstCaps *allowed = gst_pad_get_allowed_caps (src_);
   if (!allowed)
     allowed = gst_pad_get_pad_template_caps (src_);
@@ -59,10 +81,10 @@ GstCaps *Mixer::choose_caps () const
   for (guint i = 0; i < gst_caps_get_size (caps); ++i) {
     GstStructure *s = gst_caps_get_structure (caps, i);
     gst_structure_fixate_field_string (s, "format", GST_AUDIO_NE (F32));
-    gst_structure_fixate_field_nearest_int (s, "channels", widest.finfo ? widest.channels : 2);
+    gst_structure_fixate_field_nearest_int (s, "channels", wanted);
   }
   if (!gst_caps_is_empty (caps)) {
-    caps = gst_caps_truncate (caps);
+    caps = nearest_in_channels (caps, wanted);
     GstStructure *s = gst_caps_get_structure (caps, 0);
     gint channels = 2;
     gst_structure_get_int (s, "channels", &channels);

@@ -60,7 +60,12 @@ public:
     const guint sources[] {g_timeout_add_seconds (1, on_tick, this),
         g_unix_signal_add (SIGINT, on_signal, this), g_unix_signal_add (SIGTERM, on_signal, this)};
     const gint64 started_us = g_get_monotonic_time ();
-    gst_element_set_state (player_.pipeline (), GST_STATE_PLAYING); // on failure the bus says why
+    // On a thread of its own: opening a pipe waits for somebody who writes. On failure the bus says
+    // why.
+    const auto start = +[] (GstElement *pipeline, gpointer) noexcept {
+      gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    };
+    gst_element_call_async (player_.pipeline (), start, nullptr, nullptr);
     g_main_loop_run (loop);
     for (guint id : sources) // from here on a signal ends the program at once
       g_source_remove (id);
@@ -371,7 +376,7 @@ int run (int argc, char **argv)
       {"fallback", 0, 0, G_OPTION_ARG_FILENAME, &fallback,
           "File to render when there is no sound card", "OUT"},
       {"patience", 0, 0, G_OPTION_ARG_INT, &patience_s,
-          "How long to wait for the first track of FILE (20)", "SECONDS"},
+          "How long to wait for the first track of FILE, 1 or more (20)", "SECONDS"},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, nullptr, "FILE"},
       {},
   };
@@ -381,6 +386,8 @@ int run (int argc, char **argv)
       "Exit status: 0 done, 1 failed, 2 wrong options, 3 no sound card, 130 interrupted render.\n");
   if (!files || g_strv_length (files) != 1)
     throw std::invalid_argument ("name one FILE to play");
+  if (patience_s < 1)
+    throw std::invalid_argument ("--patience takes a number of seconds from 1 on");
   const auto text = [] (const gchar *value) { return std::string {value ? value : ""}; };
   return play (
       {files[0], text (render), text (sink), text (ir), text (room), text (dry), text (wet), {}},

@@ -135,12 +135,37 @@ GST_START_TEST (test_another_format_and_other_channels)
 }
 GST_END_TEST;
 
+/// As encoders list what they take: a structure for each number of channels, mono first.
+GST_START_TEST (test_the_widest_track_decides_among_many_structures)
+{
+  MixerBed bed;
+  bed.sink.accepts = gst_caps_from_string (
+      "audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved; "
+      "audio/x-raw, format=S16LE, rate=48000, channels=2, layout=interleaved, "
+      "channel-mask=(bitmask)0x3; "
+      "audio/x-raw, format=S16LE, rate=48000, channels=6, layout=interleaved, "
+      "channel-mask=(bitmask)0x3f");
+  Feeders feeders;
+  for (const int channels : {1, 2, 1})
+    feeders.push_back (std::make_unique<Feeder> (bed, Format {48000, channels}));
+  const Samples mono = noise (4800, 1);
+  const Samples stereo = noise (2 * 4800, 2);
+  feed_to_end (bed, feeders, {mono, stereo, mono}, 3);
+  fail_unless_equals_int (bed.sink.info.channels, 2);
+  Samples wanted = stereo;
+  for (std::size_t n = 0; n < stereo.size (); ++n)
+    wanted[n] += 2 * mono[n / 2];
+  check_equal (bed.sink.samples (), wanted);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_renegotiation_suite ()
 {
   Suite *suite = suite_create ("trackmixer-renegotiation");
   TCase *caps = tcase_create ("caps");
   suite_add_tcase (suite, caps);
   tcase_add_test (caps, test_another_format_and_other_channels);
+  tcase_add_test (caps, test_the_widest_track_decides_among_many_structures);
   return suite;
 }
 

@@ -142,6 +142,8 @@ sleep 60 >silent.mka &
 holder=$!
 refuses '"silent.mka" has brought no audio track' silent.mka --patience 1 --render out.flac
 kill $holder
+mkfifo alone.mka # and one that nobody opens
+refuses '"alone.mka" has brought no audio track' alone.mka --patience 1 --render out.flac
 refuses 'there is no file "none.mka"' none.mka --render out.flac
 refuses '"folder" is a folder' folder --render out.flac
 refuses '"text.txt" has no audio track' text.txt --render out.flac
