@@ -119,6 +119,7 @@ HWY_AFTER_NAMESPACE ();
 
 #if HWY_ONCE
 
+#include <bit>
 #include <cassert>
 #include <cmath>
 
@@ -131,16 +132,16 @@ HWY_EXPORT (add);
 HWY_EXPORT (join_mono);
 HWY_EXPORT (join_stereo);
 
-constexpr std::int32_t kInfinityBits = 0x7f800000;
+constexpr auto kMaxStreamSampleBits = std::bit_cast<std::int32_t> (kMaxStreamSample);
 constexpr std::int32_t kSmallestNormalBits = 0x00800000;
 
 Taken inspect (std::span<float> samples) noexcept
 {
   std::int32_t peak = HWY_DYNAMIC_DISPATCH (peak_bits) (samples.data (), samples.size ());
   std::size_t not_finite = 0;
-  if (peak >= kInfinityBits) [[unlikely]] {
+  if (peak > kMaxStreamSampleBits) [[unlikely]] {
     for (float &sample : samples) {
-      if (!std::isfinite (sample)) {
+      if (!(std::fabs (sample) <= kMaxStreamSample)) { // or NaN
         sample = 0.0f;
         ++not_finite;
       }

@@ -26,10 +26,15 @@ struct GainLine {
   }
 };
 
+/// 200 dB above full scale. What is larger counts as not finite: with taps up to kMaxImpulseSample,
+/// and less than kMaxImpulseSamples of them, neither spectra nor their sums reach the end of a
+/// float.
+inline constexpr float kMaxStreamSample = 1e10f;
+
 /// What take_channel() found.
 struct Taken {
   bool audible;           // a sample that is neither zero nor denormal
-  std::size_t not_finite; // NaN and infinite samples, stored as 0
+  std::size_t not_finite; // NaN, infinite or beyond kMaxStreamSample: stored as 0
 };
 
 /// Copies one channel out of interleaved frames; `out.size()` frames.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 namespace mt::dsp {
 
@@ -26,6 +27,19 @@ std::string find_fault (const Impulse &ir, double rate_hz)
   if (std::all_of (ir.samples.begin (), ir.samples.end (), [] (float x) { return x == 0.0f; }))
     return "it is silent, every sample is zero";
   return {};
+}
+
+std::string find_too_large (const Impulse &ir)
+{
+  const auto bad = std::find_if (ir.samples.begin (), ir.samples.end (),
+      [] (float x) { return !(std::fabs (x) <= kMaxImpulseSample); });
+  if (bad == ir.samples.end ())
+    return {};
+  char text[96];
+  std::snprintf (text, sizeof text, "frame %zu has a sample of %g, the limit is %g",
+      static_cast<std::size_t> (bad - ir.samples.begin ()) / ir.channels,
+      static_cast<double> (*bad), static_cast<double> (kMaxImpulseSample));
+  return text;
 }
 
 void trim (Impulse &ir, double db)

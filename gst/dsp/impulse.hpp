@@ -16,6 +16,10 @@ inline constexpr double kMaxImpulseSeconds = 60.0;
 /// 64 channels at 192 kHz have room for 10.9 s, stereo at 1.1 MHz for 60 s.
 inline constexpr std::size_t kMaxImpulseSamples = std::size_t {1} << 27;
 
+/// 120 dB above full scale, for a response that is ready to be convolved with; see
+/// kMaxStreamSample.
+inline constexpr float kMaxImpulseSample = 1e6f;
+
 /// An impulse response: frames × channels, interleaved, at the stream's rate, linear amplitude.
 struct Impulse {
   std::vector<float> samples;
@@ -27,6 +31,9 @@ struct Impulse {
 /// Says in words why `ir` cannot be convolved with, or nothing when it can: no frames, a sample
 /// that is NaN or infinite, nothing but zeros, more than kMaxImpulseChannels or kMaxImpulseSeconds.
 std::string find_fault (const Impulse &ir, double rate_hz);
+
+/// Says in words which sample of `ir` is not within ±kMaxImpulseSample, or nothing.
+std::string find_too_large (const Impulse &ir);
 
 /// Cuts the end after the last frame in which any channel is louder than `db` decibels under the
 /// peak of all channels. `db` <= 0; minus infinity keeps everything. Never cuts the peak itself.

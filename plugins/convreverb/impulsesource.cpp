@@ -191,6 +191,10 @@ StreamImpulse make_impulse (const ImpulseSource &source, const GstAudioInfo &str
   }
   if (gain != 1.0)
     scale (impulse, gain);
+  const std::string too_large = dsp::find_too_large (impulse);
+  if (!too_large.empty ())
+    throw LoadError (name_of (settings) + " is too loud, with 'normalize' and 'ir-gain': " +
+        too_large + ". Use normalize=energy or a lower 'ir-gain'.");
   // The convolver skips partitions that are all zero, so this costs memory and no time.
   impulse.samples.insert (impulse.samples.begin (), pre_delay * impulse.channels, 0.0f);
   return made;

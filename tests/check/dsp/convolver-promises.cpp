@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST (test_huge_input_is_forgotten)
   {
-    // It may overflow what it meets, and with it the blocks of a pass, but nothing later. That the
+    // It drowns what it meets, and with it the blocks of a pass, but nothing later. That the
     // samples of an incomplete block were once others is not seen either.
     constexpr std::size_t kBlock = 50;
     for (const std::size_t ir_frames : {10, 500}) {
@@ -214,9 +214,9 @@ START_TEST (test_huge_input_is_forgotten)
           {kBlock, partitions, 0, transform_length (kBlock, partitions), partitions > 1 ? 4u : 1u}};
       Convolver convolver {config (1, kBlock), ir, uniform};
       Frames y = noise (6000, 2);
-      y[1030] = std::numeric_limits<float>::max ();
-      y[1031] = std::numeric_limits<float>::max ();
-      y[1032] = 1e30f;
+      y[1030] = kMaxStreamSample;
+      y[1031] = kMaxStreamSample;
+      y[1032] = -kMaxStreamSample;
       const Frames x = y;
       run (convolver, y, Sizes {7});
       const std::size_t clean = 1032 + ir_frames + (partitions > 1 ? 5 : 2) * kBlock;

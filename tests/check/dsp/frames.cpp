@@ -73,7 +73,9 @@ START_TEST (test_one_sample_anywhere_is_found)
       std::size_t not_finite;
     };
     const Case cases[] = {{Limits::min (), true, 0}, {-Limits::min (), true, 0},
-        {Limits::max (), true, 0}, {-0.0f, false, 0}, {Limits::denorm_min (), false, 0},
+        {kMaxStreamSample, true, 0}, {-kMaxStreamSample, true, 0},
+        {std::nextafter (kMaxStreamSample, Limits::max ()), false, 1}, {Limits::max (), false, 1},
+        {-Limits::max (), false, 1}, {-0.0f, false, 0}, {Limits::denorm_min (), false, 0},
         {-Limits::denorm_min (), false, 0}, {Limits::infinity (), false, 1},
         {-Limits::infinity (), false, 1}, {Limits::quiet_NaN (), false, 1},
         {-Limits::quiet_NaN (), false, 1}};

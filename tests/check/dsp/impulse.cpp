@@ -95,6 +95,17 @@ START_TEST (test_faults)
   }
 END_TEST
 
+START_TEST (test_too_large)
+  {
+    ck_assert (find_too_large ({{1e6f, -1e6f, 0.0f, 1e-30f}, 2}).empty ());
+    const auto fault = [] (float x) { return find_too_large ({{0.0f, 0.0f, 1.0f, x}, 2}); };
+    ck_assert (fault (-2e6f) == "frame 1 has a sample of -2e+06, the limit is 1e+06");
+    ck_assert (!fault (std::nextafter (1e6f, 2e6f)).empty ());
+    ck_assert (!fault (INFINITY).empty ());
+    ck_assert (!fault (NAN).empty ());
+  }
+END_TEST
+
 int main ()
 {
   Suite *suite = suite_create ("impulse");
@@ -102,6 +113,7 @@ int main ()
   tcase_add_test (shape, test_trim_cuts_after_the_last_loud_frame);
   tcase_add_test (shape, test_normalize);
   tcase_add_test (shape, test_faults);
+  tcase_add_test (shape, test_too_large);
   suite_add_tcase (suite, shape);
   return mt::test::run_all (suite);
 }

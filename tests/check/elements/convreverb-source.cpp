@@ -386,6 +386,52 @@ GST_START_TEST (test_any_routing_keeps_the_level)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_absurd_values)
+{
+  // Finite, but what is made of them would not be.
+  const auto error = [] (const char *kernel, int normalize, double gain_db) {
+    Reverb reverb (1, [&] (GstElement *element) {
+      set_array (element, "kernel", kernel);
+      g_object_set (element, "normalize", normalize, "ir-gain", gain_db, nullptr);
+    });
+    const Samples x (480, 0.5f);
+    if (reverb.push (x.data (), 480) == GST_FLOW_OK)
+      return std::string {};
+    return reverb.message (GST_MESSAGE_ERROR);
+  };
+  const std::string text = error ("<3e38, 3e38>", 2, 0.0);
+  fail_unless (text.find ("'kernel'") != std::string::npos &&
+          text.find ("a sample of 3e+38, the limit is 1e+06") != std::string::npos,
+      "'%s'", text.c_str ());
+  fail_unless (!error ("<2000>", 2, 60.0).empty ());
+  fail_unless (error ("<999>", 2, 60.0).empty ());
+  fail_unless (error ("<3e38, 3e38>", 0, 0.0).empty ());
+
+  // The largest that may be: all that comes out is a number.
+  Reverb largest (1, [] (GstElement *element) {
+    set_array (element, "kernel", text_of (Samples (3000, 1e6f)));
+    g_object_set (element, "normalize", 2, "dry", 10.0, "wet", 10.0, nullptr);
+  });
+  largest.push_all (Samples (9600, 1e10f), 480);
+  fail_unless_equals_uint64 (largest.stat ("not-finite-samples"), 0);
+  fail_unless (std::all_of (
+      largest.out.begin (), largest.out.end (), [] (float y) { return std::isfinite (y); }));
+
+  // Beyond that it counts as the not finite does, and is as if it had been 0.
+  Reverb reverb (1, kRate, "preset-room", 1);
+  Random random {37};
+  Samples x = random.samples (9600);
+  std::fill_n (x.begin () + 1000, 10, 3e38f);
+  reverb.push_all (x, 480);
+  fail_unless_equals_uint64 (reverb.stat ("not-finite-samples"), 10);
+  fail_unless (!reverb.message (GST_MESSAGE_WARNING).empty ());
+  std::fill_n (x.begin () + 1000, 10, 0.0f);
+  Reverb mended (1, kRate, "preset-room", 1);
+  mended.push_all (x, 480);
+  fail_unless (reverb.out == mended.out);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_pre_delay_and_gain)
 {
   const Folder folder;
@@ -535,6 +581,7 @@ static Suite *convreverb_source_suite ()
   tcase_add_test (paths, test_any_routing_keeps_the_level);
   tcase_add_test (paths, test_routing_that_does_not_fit);
   TCase *const shape = add_group (suite, "shape");
+  tcase_add_test (shape, test_absurd_values);
   tcase_add_test (shape, test_pre_delay_and_gain);
   tcase_add_test (shape, test_pre_delay_costs_next_to_no_work);
   tcase_add_test (shape, test_mix);
