@@ -68,6 +68,7 @@ static bool load (GstConvReverb *self) noexcept
 /// Back to READY, or never away from it.
 static void stop (Element &element) noexcept
 {
+  std::shared_ptr<const convreverb::ImpulseSource> old; // freed after the lock, see properties.cpp
   {
     const std::lock_guard lock {element.mutex};
     element.running = false;
@@ -76,7 +77,7 @@ static void stop (Element &element) noexcept
   element.stream.clear ();
   element.refused.reset ();
   const std::lock_guard lock {element.mutex};
-  element.source.reset ();
+  old.swap (element.source);
 }
 
 static GstStateChangeReturn gst_conv_reverb_change_state (

@@ -27,7 +27,7 @@ struct ImpulseSettings {
   std::string location;
   std::shared_ptr<GstSample> sample;
   std::shared_ptr<const dsp::Impulse> kernel; // at the stream's rate, whatever that is
-  std::string kernel_fault;                   // why there is none although one was set
+  std::string kernel_fault;                   // what is wrong with one that was set since
   dsp::Room room {dsp::Room::hall};
   double decay_time_s {0.0};
   double damping {kDefaultDamping};

@@ -3,6 +3,8 @@
 #include <limits>
 #include <new>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "arrayvalues.hpp"
 #include "element.hpp"
@@ -93,9 +95,11 @@ bool set_gain (GObject *object, guint id, const GValue *value) noexcept
   switch (id) {
   case PROP_DRY:
     gains.dry = g_value_get_double (value);
+    g_object_notify (object, "mix");
     return true;
   case PROP_WET:
     gains.wet = g_value_get_double (value);
+    g_object_notify (object, "mix");
     return true;
   case PROP_MIX:
     gains.dry = 1.0 - g_value_get_double (value);
@@ -126,6 +130,8 @@ void set_location (ImpulseSettings &impulse, const char *path)
 
 void set_sample (ImpulseSettings &impulse, GstSample *sample)
 {
+  if (sample && sample == impulse.sample.get ())
+    return;
   if (sample)
     clear_sources (impulse);
   impulse.sample.reset ();
@@ -133,12 +139,25 @@ void set_sample (ImpulseSettings &impulse, GstSample *sample)
     impulse.sample = {gst_sample_ref (sample), [] (GstSample *s) { gst_sample_unref (s); }};
 }
 
+bool is_same (const dsp::Impulse *a, const dsp::Impulse *b) noexcept
+{
+  return a && b && a->channels == b->channels && a->samples == b->samples;
+}
+
+/// With a fault, all but that stays as it was.
 void set_kernel (ImpulseSettings &impulse, const GValue *array)
 {
-  impulse.kernel.reset ();
-  impulse.kernel_fault.clear ();
   try {
     auto kernel = kernel_from (array);
+    // It has no rate, so no seconds either.
+    const std::string fault = kernel
+        ? dsp::find_fault (*kernel, std::numeric_limits<double>::infinity ())
+        : std::string {};
+    if (!fault.empty ())
+      throw std::invalid_argument ("cannot be used: " + fault);
+    impulse.kernel_fault.clear ();
+    if (is_same (kernel.get (), impulse.kernel.get ()))
+      return;
     if (kernel)
       clear_sources (impulse);
     impulse.kernel = std::move (kernel);
@@ -149,17 +168,28 @@ void set_kernel (ImpulseSettings &impulse, const GValue *array)
   }
 }
 
+/// With a fault, all but that stays as it was.
 void set_routing (ImpulseSettings &impulse, const GValue *array)
 {
-  impulse.routing.clear ();
-  impulse.routing_fault.clear ();
   try {
     impulse.routing = routing_from (array);
+    impulse.routing_fault.clear ();
   } catch (const std::invalid_argument &fault) {
     impulse.routing_fault = fault.what ();
   } catch (const std::bad_alloc &) {
     impulse.routing_fault = "needs more memory than there is";
   }
+}
+
+/// The fault that the last call of set_impulse() found, if any. It is not kept: who is told at once
+/// needs no error at the next start.
+std::string take_fault (ImpulseSettings &impulse, guint id)
+{
+  if (id == PROP_KERNEL)
+    return std::exchange (impulse.kernel_fault, {});
+  if (id == PROP_IR_ROUTING)
+    return std::exchange (impulse.routing_fault, {});
+  return {};
 }
 
 /// Of the impulse response. False when the property is none of it. May throw std::bad_alloc.
@@ -204,6 +234,39 @@ bool set_impulse (ImpulseSettings &impulse, guint id, const GValue *value)
   }
 }
 
+/// What the mutex guards. Says what is wrong with the value when the element runs; otherwise that
+/// is for the next start to tell.
+std::string set_guarded (Element &element, guint id, const GValue *value, GParamSpec *spec)
+{
+  // What is replaced is freed after the lock: an application's sample may call back.
+  std::shared_ptr<GstSample> old_sample;
+  std::shared_ptr<const dsp::Impulse> old_kernel;
+  const std::lock_guard lock {element.mutex};
+  Settings &settings = element.settings;
+  old_sample = settings.impulse.sample;
+  old_kernel = settings.impulse.kernel;
+  switch (id) {
+  case PROP_BATCH_DURATION:
+    settings.batch_ns = g_value_get_uint64 (value);
+    return {};
+  case PROP_SCHEDULE:
+    settings.schedule = static_cast<dsp::Schedule> (g_value_get_enum (value));
+    return {};
+  default:
+    break;
+  }
+  if (!set_impulse (settings.impulse, id, value)) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID (element.transform, id, spec);
+    return {};
+  }
+  if (!element.running)
+    return {};
+  std::string fault = take_fault (settings.impulse, id);
+  if (fault.empty ())
+    element.worker.request ();
+  return fault;
+}
+
 void set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec) noexcept
 {
   Element &element = element_of (object);
@@ -217,20 +280,14 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     element.tail = g_value_get_boolean (value);
     return;
   }
-  const std::lock_guard lock {element.mutex};
-  Settings &settings = element.settings;
-  switch (id) {
-  case PROP_BATCH_DURATION:
-    settings.batch_ns = g_value_get_uint64 (value);
-    break;
-  case PROP_SCHEDULE:
-    settings.schedule = static_cast<dsp::Schedule> (g_value_get_enum (value));
-    break;
-  default:
-    if (!set_impulse (settings.impulse, id, value))
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
-    else if (element.running)
-      element.worker.request ();
+  try {
+    const std::string fault = set_guarded (element, id, value, spec);
+    if (!fault.empty ())
+      GST_ELEMENT_WARNING (object, LIBRARY, SETTINGS,
+          ("'%s' %s. It stays as it was.", spec->name, fault.c_str ()), (nullptr));
+  } catch (const std::bad_alloc &) {
+    GST_ELEMENT_WARNING (object, RESOURCE, NO_SPACE_LEFT,
+        ("There is not enough memory to set '%s'.", spec->name), (nullptr));
   }
 }
 

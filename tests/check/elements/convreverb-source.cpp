@@ -276,6 +276,99 @@ GST_START_TEST (test_kernels_of_any_size)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_bad_value_changes_nothing)
+{
+  struct Case {
+    const char *property, *good, *bad;
+  };
+  for (const Case &c : {Case {"kernel", "<0.5>", "<1, a>"}, Case {"kernel", "<0.5>", "<0>"},
+           Case {"ir-routing", "<<0>>", "<<0.5>>"}}) {
+    Reverb reverb (1, [&] (GstElement *element) {
+      g_object_set (element, ALONE, nullptr);
+      set_array (element, "kernel", "<0.5>");
+      set_array (element, c.property, c.good);
+    });
+    Samples x (480, 1.0f);
+    Random random {41};
+    reverb.push_all (x, 480);
+    fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
+    // While it runs: a warning at once, and later changes are heard.
+    set_array (reverb.element, c.property, c.bad);
+    const std::string text = reverb.message (GST_MESSAGE_WARNING);
+    fail_unless (text.find (c.property) != std::string::npos &&
+            text.find ("stays as it was") != std::string::npos,
+        "'%s'", text.c_str ());
+    g_object_set (reverb.element, "ir-gain", -6.0, nullptr);
+    push_until_changed (reverb, 1, x, random, 1);
+    fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
+    // It was told, so the next start has nothing to tell.
+    gst_element_set_state (reverb.element, GST_STATE_READY);
+    fail_unless_equals_int (
+        gst_element_set_state (reverb.element, GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
+    // In READY: an error at the start, until a good one is set.
+    gst_element_set_state (reverb.element, GST_STATE_READY);
+    set_array (reverb.element, c.property, c.bad);
+    fail_unless_equals_int (
+        gst_element_set_state (reverb.element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+    fail_unless (reverb.message (GST_MESSAGE_ERROR).find (c.property) != std::string::npos);
+    set_array (reverb.element, c.property, c.good);
+    fail_unless_equals_int (
+        gst_element_set_state (reverb.element, GST_STATE_PLAYING), GST_STATE_CHANGE_SUCCESS);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_the_same_again_changes_nothing)
+{
+  Reverb reverb (1, [] (GstElement *element) { set_array (element, "kernel", "<1, 0.5>"); });
+  Samples x (480, 0.5f);
+  Random random {43};
+  reverb.push_all (x, 480);
+  set_array (reverb.element, "kernel", "<1, 0.5>");
+  for (int i = 0; i < 30; ++i) {
+    reverb.push_all (random.samples (480), 480);
+    g_usleep (5000);
+  }
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 0);
+  set_array (reverb.element, "kernel", "<1, 0.25>");
+  push_until_changed (reverb, 1, x, random, 1);
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 1);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_sample_that_calls_back)
+{
+  // Its last reference goes with the property; what frees it may ask the element.
+  GstElement *const element = gst_element_factory_make ("convreverb", nullptr);
+  const auto sample = [&] {
+    const auto ask = [] (gpointer asked) {
+      double damping = -1.0;
+      g_object_get (asked, "damping", &damping, nullptr);
+      fail_unless (damping == 0.5);
+    };
+    float *const tap = g_new (float, 1);
+    *tap = 1.0f;
+    GstBuffer *const buffer = gst_buffer_new_wrapped (tap, sizeof *tap);
+    gst_mini_object_set_qdata (
+        GST_MINI_OBJECT (buffer), g_quark_from_static_string ("asks"), element, ask);
+    GstCaps *const caps = gst_caps_new_empty_simple ("audio/x-raw");
+    GstSample *const made = gst_sample_new (buffer, caps, nullptr, nullptr);
+    gst_buffer_unref (buffer);
+    gst_caps_unref (caps);
+    g_object_set (element, "ir", made, nullptr);
+    gst_sample_unref (made);
+  };
+  sample ();
+  sample (); // instead of the first
+  g_object_set (element, "ir", nullptr, nullptr);
+  sample ();
+  set_array (element, "kernel", "<1>");
+  sample ();
+  g_object_set (element, "ir-location", "/nowhere.wav", nullptr);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_true_stereo_and_matrices)
 {
   Random random {7};
@@ -498,7 +591,13 @@ GST_START_TEST (test_mix)
     fail_unless (get ("mix") == mix);
     fail_unless (get ("dry") == 1.0 - mix && get ("wet") == mix);
   }
-  g_object_set (reverb.element, "dry", 3.0, "wet", 1.0, nullptr);
+  int told = 0;
+  g_signal_connect_swapped (
+      reverb.element, "notify::mix", G_CALLBACK (+[] (int *count) { ++*count; }), &told);
+  g_object_set (reverb.element, "dry", 3.0, nullptr);
+  fail_unless_equals_int (told, 1);
+  g_object_set (reverb.element, "wet", 1.0, nullptr);
+  fail_unless_equals_int (told, 2);
   fail_unless (get ("mix") == 0.25);
   g_object_set (reverb.element, "dry", 0.0, "wet", 0.0, nullptr);
   fail_unless (get ("mix") == 0.0);
@@ -575,6 +674,9 @@ static Suite *convreverb_source_suite ()
   tcase_add_test (source, test_last_source_set_is_the_one);
   tcase_add_test (source, test_sources_that_cannot_be_used);
   tcase_add_test (source, test_kernels_of_any_size);
+  tcase_add_test (source, test_a_bad_value_changes_nothing);
+  tcase_add_test (source, test_the_same_again_changes_nothing);
+  tcase_add_test (source, test_a_sample_that_calls_back);
   TCase *const paths = add_group (suite, "paths");
   tcase_add_test (paths, test_true_stereo_and_matrices);
   tcase_add_test (paths, test_true_stereo_keeps_the_level);
