@@ -56,18 +56,19 @@ bool ImpulseWorker::work () noexcept
   ImpulseSettings wanted;
   std::shared_ptr<const ImpulseSource> known;
   std::uint64_t request = 0;
-  {
-    const std::lock_guard lock {element_.mutex};
-    wanted = element_.settings.impulse;
-    known = element_.source;
-    request = requests_;
-  }
   const auto warn = [&] (const char *reason) {
     GST_ELEMENT_WARNING (element_.transform, RESOURCE, READ, ("%s", reason),
         ("the impulse response stays as it was"));
     done_ = request;
   };
   try {
+    {
+      const std::lock_guard lock {element_.mutex};
+      request = requests_;
+      known = element_.source;
+      if (request != done_) // after a failure not again
+        wanted = element_.settings.impulse;
+    }
     if (request != done_ && wanted != known->settings) {
       bring (wanted, request, known);
       return true;
@@ -78,7 +79,15 @@ bool ImpulseWorker::work () noexcept
     if (target.id == 0 || target.id == given_up_ || target.source == known)
       return false;
     given_up_ = target.id; // unless it works
-    fit (known, target);
+    try {
+      fit (known, target);
+    } catch (...) {
+      // It became current when nothing said that it does not fit. The next format is for what
+      // sounds.
+      const std::lock_guard lock {element_.mutex};
+      element_.source = target.source;
+      throw;
+    }
     given_up_ = 0;
     return true;
   } catch (const LoadError &error) {

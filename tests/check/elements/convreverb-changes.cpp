@@ -85,6 +85,41 @@ GST_START_TEST (test_change_made_for_a_format_that_is_no_more)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_what_never_fitted_does_not_come_back)
+{
+  // Set in PAUSED, where nothing says yet that it does not fit: the next format is for what sounds.
+  Random random {43};
+  Reverb reverb (2, [] (GstElement *element) {
+    g_object_set (element, ALONE, nullptr);
+    set_response (element, {0.5f}, 1);
+  });
+  set_response (reverb.element, decaying (random, 100, 3), 3);
+  g_usleep (100000); // the first buffer finds it loaded
+  int warnings = 0;
+  for (int i = 0; warnings == 0; ++i) {
+    fail_unless (i < 20000, "no warning");
+    reverb.push_all (random.samples (480 * 2), 480);
+    warnings = reverb.count_messages (GST_MESSAGE_WARNING);
+    g_usleep (500);
+  }
+  reverb.pull ();
+  reverb.contiguous = false;
+  for (const int rate : {44100, kRate}) {
+    reverb.set_format (2, rate);
+    reverb.out.clear ();
+    const Samples x = random.samples (480 * 2);
+    reverb.push_all (x, 480);
+    fail_unless_equals_int (reverb.out.size (), x.size ());
+    if (rate == kRate) // what it began with
+      for (std::size_t i = 0; i < x.size (); ++i)
+        fail_unless (std::fabs (reverb.out[i] - 0.5f * x[i]) < 1e-5f);
+  }
+  fail_unless_equals_int (warnings, 1);
+  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
+  fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_stop_while_it_loads)
 {
   const Folder folder;
@@ -281,6 +316,7 @@ static Suite *convreverb_changes_suite ()
   TCase *const changes = add_group (suite, "changes");
   tcase_add_test (changes, test_change_through_flushes_and_formats);
   tcase_add_test (changes, test_change_made_for_a_format_that_is_no_more);
+  tcase_add_test (changes, test_what_never_fitted_does_not_come_back);
   tcase_add_test (changes, test_stop_while_it_loads);
   tcase_add_test (changes, test_end_during_a_change);
   tcase_add_test (changes, test_end_in_a_crossfade);
