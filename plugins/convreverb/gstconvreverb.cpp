@@ -155,7 +155,7 @@ static gboolean pass_gap_event (GstBaseTransform *transform, GstEvent *event) no
   convreverb::ReverbStream &stream = element_of (transform).stream;
   GstClockTime start = 0, duration = 0;
   gst_event_parse_gap (event, &start, &duration);
-  if (stream.has_started () && GST_CLOCK_TIME_IS_VALID (duration)) {
+  if (stream.has_place () && GST_CLOCK_TIME_IS_VALID (duration)) {
     const GstClockTime end = start + duration;
     const GstClockTime silent_from = stream.pass_gap (end);
     gst_event_unref (event);

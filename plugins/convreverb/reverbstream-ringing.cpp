@@ -137,9 +137,14 @@ GstClockTime ReverbStream::pass_gap (GstClockTime end) noexcept
 {
   if (!GST_CLOCK_TIME_IS_VALID (next_in_) || end <= next_in_)
     return GST_CLOCK_TIME_NONE;
-  const std::uint64_t hole = to_frames (end - next_in_);
+  // In frames since what the output has come to: what one hole is rounded by the next makes good.
+  const std::uint64_t latency = crossfade_.latency_frames ();
+  const GstClockTime heard_to = GST_CLOCK_TIME_IS_VALID (next_out_)
+      ? next_out_ + to_ns (latency - std::min (latency, preroll_frames_))
+      : next_in_;
+  const std::uint64_t hole = end > heard_to ? to_frames (end - heard_to) : 0;
   const std::uint64_t tail = crossfade_.tail_frames ();
-  if (crossfade_.latency_frames () == 0 && !crossfade_.is_ringing ()) {
+  if (latency == 0 && !crossfade_.is_ringing ()) {
     crossfade_.pass_silence (hole);
     discont_ = true;
     const GstClockTime silent_from = next_out_;

@@ -56,9 +56,10 @@ public:
   void finish (bool ring) noexcept;
 
   /// A hole in the input up to `end`: pushes what sounds in it. Returns from when on nothing more
-  /// comes, or NONE when the output goes on without a hole. Call it only when has_started().
+  /// comes, or NONE when the output goes on without a hole. Call it only when has_place().
   GstClockTime pass_gap (GstClockTime end) noexcept;
-  bool has_started () const noexcept { return started_; }
+  /// False before the first buffer, and where buffers have no timestamps.
+  bool has_place () const noexcept { return started_ && GST_CLOCK_TIME_IS_VALID (next_in_); }
 
   /// The segment that comes next; what is delayed comes out first.
   void enter_segment (const GstSegment &next) noexcept;

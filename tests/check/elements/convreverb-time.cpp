@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Frames, timestamps, latency, ringing, seeks and segments of convreverb.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "reverbbed.hpp"
@@ -232,6 +233,65 @@ GST_START_TEST (test_holes_sound_on)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_many_short_gaps_are_one_long_one)
+{
+  // 1 ms is 44.1 frames: what each is rounded by must not add up.
+  constexpr int kCdRate = 44100;
+  constexpr std::size_t kGaps = 2000;
+  const Folder folder;
+  Random random {37};
+  const std::string path =
+      folder.write ("ir.wav", wav (decaying (random, 3 * kCdRate, 1), 1, kCdRate));
+  const Samples x = random.samples (4410);
+  for (const GstClockTime batch : {GstClockTime {0}, 30 * kMillisecond}) {
+    Samples heard[2];
+    for (const bool many : {false, true}) {
+      Reverb reverb (1, kCdRate, RAW_IR (path), "batch-duration", batch);
+      reverb.contiguous = false; // it is, up to a part of a frame
+      reverb.push_all (x, 441);
+      const std::size_t gaps = many ? kGaps : 1;
+      const GstClockTime start = reverb.time_of (reverb.position);
+      for (std::size_t i = 0; i < gaps; ++i)
+        gst_harness_push_event (reverb.harness,
+            gst_event_new_gap (
+                start + i * (kGaps / gaps) * kMillisecond, kGaps / gaps * kMillisecond));
+      reverb.pull ();
+      const GstClockTime end = reverb.next_pts;
+      const std::uint64_t offset = reverb.next_offset;
+      reverb.position += kGaps / 1000 * kCdRate;
+      // The next one follows, without a hole and without one flagged.
+      GstBuffer *const buffer = reverb.make (x.data (), 441);
+      const GstClockTime delay = batch ? reverb.time_of (reverb.stat ("latency-frames")) : 0;
+      const GstClockTimeDiff apart = GST_CLOCK_DIFF (end, GST_BUFFER_PTS (buffer) - delay);
+      fail_unless (std::llabs (apart) <= static_cast<GstClockTimeDiff> (reverb.time_of (1)),
+          "%zu gaps: %d ns apart", gaps, static_cast<int> (apart));
+      fail_unless_equals_uint64 (offset + reverb.stat ("latency-frames"), reverb.position - 441);
+      gst_harness_push (reverb.harness, buffer);
+      reverb.pull ();
+      fail_unless_equals_int (reverb.disconts.size (), 1);
+      fail_unless_equals_int (reverb.count_events (GST_EVENT_GAP), 0);
+      heard[many] = reverb.out;
+    }
+    fail_unless_equals_int (heard[0].size (), heard[1].size ());
+    for (std::size_t i = 0; i < heard[0].size (); ++i)
+      fail_unless (std::fabs (heard[0][i] - heard[1][i]) < 1e-6f, "frame %zu", i);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_gap_event_without_timestamps_goes_on)
+{
+  Reverb reverb (1, kRate, "preset-room", 0);
+  Random random {3};
+  reverb.contiguous = false;
+  GstBuffer *const buffer = reverb.make (random.samples (480).data (), 480);
+  GST_BUFFER_PTS (buffer) = GST_CLOCK_TIME_NONE;
+  fail_unless_equals_int (gst_harness_push (reverb.harness, buffer), GST_FLOW_OK);
+  gst_harness_push_event (reverb.harness, gst_event_new_gap (GST_SECOND, GST_SECOND));
+  fail_unless_equals_int (reverb.count_events (GST_EVENT_GAP), 1);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_step_back_starts_anew)
 {
   for (const GstClockTime batch : {GstClockTime {0}, 30 * kMillisecond}) {
@@ -339,6 +399,8 @@ static Suite *convreverb_time_suite ()
   tcase_add_test (time, test_segment_done_rings_out);
   tcase_add_test (time, test_tail_moves_the_end_of_the_segment);
   tcase_add_test (time, test_holes_sound_on);
+  tcase_add_test (time, test_many_short_gaps_are_one_long_one);
+  tcase_add_test (time, test_gap_event_without_timestamps_goes_on);
   tcase_add_test (time, test_step_back_starts_anew);
   tcase_add_test (time, test_next_segment_without_a_hole_rings_on);
   tcase_add_test (time, test_change_of_format);
