@@ -16,6 +16,16 @@ namespace {
 
 constexpr double kCleanSecondsBetweenWarnings = 1.0;
 
+bool has_active_binding (GstObject *object, const char *property) noexcept
+{
+  GstControlBinding *const binding = gst_object_get_control_binding (object, property);
+  if (!binding)
+    return false;
+  const bool active = !gst_control_binding_is_disabled (binding);
+  gst_object_unref (binding);
+  return active;
+}
+
 } // namespace
 
 void ReverbStream::reset () noexcept
@@ -54,33 +64,33 @@ GstClockTime ReverbStream::end_of (GstBuffer *buffer, std::size_t frames) const 
 ReverbStream::GainRanges ReverbStream::advance_gains (
     std::size_t frames, GstClockTime out_end) noexcept
 {
+  GstObject *const object = GST_OBJECT_CAST (transform_);
   // Read without the object lock, as gst_object_sync_values() does.
-  const bool automated = GST_OBJECT_CAST (transform_)->control_bindings != nullptr;
-  if (automated && GST_CLOCK_TIME_IS_VALID (out_end)) {
-    const auto sync = [&] (GstClockTime pts) {
-      const GstClockTime time =
-          gst_segment_to_stream_time (&transform_->segment, GST_FORMAT_TIME, pts);
-      if (GST_CLOCK_TIME_IS_VALID (time))
-        gst_object_sync_values (GST_OBJECT (transform_), time);
-    };
-    if (!gains_known_) {
-      sync (out_end - std::min (out_end, to_ns (frames)));
-      dry_.jump (gains_.dry.load (std::memory_order_relaxed));
-      wet_.jump (gains_.wet.load (std::memory_order_relaxed));
-    }
-    sync (out_end);
+  const bool automated = object->control_bindings && GST_CLOCK_TIME_IS_VALID (out_end);
+  const auto sync = [&] (GstClockTime pts) {
+    if (!automated)
+      return;
+    const GstClockTime time =
+        gst_segment_to_stream_time (&transform_->segment, GST_FORMAT_TIME, pts);
+    if (GST_CLOCK_TIME_IS_VALID (time))
+      gst_object_sync_values (object, time);
+  };
+  if (!gains_known_) {
+    sync (out_end - std::min (out_end, to_ns (frames)));
+    dry_.jump (gains_.dry.load (std::memory_order_relaxed));
+    wet_.jump (gains_.wet.load (std::memory_order_relaxed));
+    gains_known_ = true;
   }
-  const double dry = gains_.dry.load (std::memory_order_relaxed);
-  const double wet = gains_.wet.load (std::memory_order_relaxed);
-  if (!gains_known_ && !automated) {
-    dry_.jump (dry);
-    wet_.jump (wet);
-  }
-  gains_known_ = true;
-  if (automated)
-    return {dry_.follow (dry), wet_.follow (wet)};
+  sync (out_end);
+  const bool both = automated && has_active_binding (object, "mix");
   const double rate_hz = GST_AUDIO_INFO_RATE (&info_);
-  return {dry_.advance (dry, frames, rate_hz), wet_.advance (wet, frames, rate_hz)};
+  const auto range = [&] (GainRamp &ramp, const std::atomic<double> &gain, const char *property) {
+    const double target = gain.load (std::memory_order_relaxed);
+    return both || (automated && has_active_binding (object, property))
+        ? ramp.follow (target)
+        : ramp.advance (target, frames, rate_hz);
+  };
+  return {range (dry_, gains_.dry, "dry"), range (wet_, gains_.wet, "wet")};
 }
 
 /// The convolver's own numbers are floats; so is what a stream of doubles gets, piece by piece.

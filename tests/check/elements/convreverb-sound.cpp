@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <string>
 #include <utility>
 
 #include "../directconvolution.hpp"
+
+#include <gst/controller/gstdirectcontrolbinding.h>
+#include <gst/controller/gstinterpolationcontrolsource.h>
 
 #include "reverbbed.hpp"
 
@@ -196,6 +200,48 @@ GST_START_TEST (test_gains_do_not_click)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_only_the_automated_gain_follows)
+{
+  // A curve on one gain takes the ramp from no other; one on `mix` is on both, one that is off on
+  // none.
+  for (const char *const bound : {"wet", "mix", "off"}) {
+    Reverb reverb (1, [] (GstElement *element) {
+      g_object_set (element, "normalize", 2, "ir-trim", kAll, "dry", 0.0, "wet", 0.0, nullptr);
+      set_response (element, {3.0f}, 1);
+    });
+    const bool off = std::string {bound} == "off";
+    GstObject *const object = GST_OBJECT (reverb.element);
+    GstControlSource *const curve = gst_interpolation_control_source_new ();
+    g_object_set (curve, "mode", GST_INTERPOLATION_MODE_NONE, nullptr);
+    auto *const points = GST_TIMED_VALUE_CONTROL_SOURCE (curve);
+    // In the third buffer of one frame the curve steps from 0 to 1.
+    gst_timed_value_control_source_set (points, 0, 0.0);
+    gst_timed_value_control_source_set (points, reverb.time_of (3), 1.0);
+    gst_object_add_control_binding (
+        object, gst_direct_control_binding_new_absolute (object, off ? "wet" : bound, curve));
+    if (off)
+      gst_object_set_control_binding_disabled (object, "wet", TRUE);
+    const float one = 1.0f;
+    for (int i = 0; i < 10; ++i) {
+      if (i == 5)
+        g_object_set (reverb.element, off ? "wet" : "dry", 1.0, nullptr);
+      reverb.push (&one, 1);
+    }
+    const auto at = [&] (std::size_t i) { return static_cast<double> (reverb.out[i]); };
+    if (!off) {
+      const double before = std::string {bound} == "mix" ? 1.0 : 0.0; // the dry sound of 'mix'
+      fail_unless (std::fabs (at (1) - before) < 1e-6, "%s: %g before", bound, at (1));
+      fail_unless (std::fabs (at (4) - 3.0) < 1e-6, "%s: %g after", bound, at (4));
+    }
+    const double most = (off ? 3.0 : 1.0) * 6.0 / 480.0; // five frames of the ramp
+    if (std::string {bound} != "mix")
+      fail_unless (
+          at (9) > at (4) && at (9) - at (4) < most, "%s: a step of %g", bound, at (9) - at (4));
+    gst_object_unref (curve);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_defaults_do_not_clip)
 {
   // Full-scale pink noise, as a loud mix has it, through every room.
@@ -236,6 +282,7 @@ static Suite *convreverb_sound_suite ()
   TCase *const gains = add_group (suite, "gains");
   tcase_add_test (gains, test_wet_zero_keeps_listening);
   tcase_add_test (gains, test_gains_do_not_click);
+  tcase_add_test (gains, test_only_the_automated_gain_follows);
   tcase_add_test (gains, test_defaults_do_not_clip);
   return suite;
 }
