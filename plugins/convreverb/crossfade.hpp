@@ -21,9 +21,11 @@ namespace mt::convreverb {
 /// far as the history reaches back. At most five convolvers' work is done for a buffer, most often
 /// one's.
 ///
-/// Threads start(), listen(), stop(): nobody else at it. process(), reset() and the rest: the
-///         streaming thread; no lock, no allocation. offer(), collect(): one other thread.
-///         active(), changes(): any.
+/// Threads start(), listen(), stop(): with the streaming thread out of process(), most often it
+///         itself. offer() and collect() may be called meanwhile; what is offered around a stop()
+///         waits for the next process(), which throws away what is for another target, or for the
+///         next stop(). process(), reset() and the rest: the streaming thread; no lock, no
+///         allocation. offer(), collect(): one other thread. active(), changes(): any.
 class Crossfade {
 public:
   static constexpr double kFadeSeconds = 0.05;
