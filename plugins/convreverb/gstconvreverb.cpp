@@ -134,10 +134,14 @@ static GstFlowReturn gst_conv_reverb_submit_input_buffer (
   // What lies outside of the segment is not heard, so it must not ring either.
   const GstAudioInfo *const info = GST_AUDIO_FILTER_INFO (transform);
   if (GST_AUDIO_INFO_IS_VALID (info) && transform->segment.format == GST_FORMAT_TIME) {
+    const gsize whole = gst_buffer_get_size (input);
     input = gst_audio_buffer_clip (
         input, &transform->segment, GST_AUDIO_INFO_RATE (info), GST_AUDIO_INFO_BPF (info));
     if (!input)
       return GST_BASE_TRANSFORM_FLOW_DROPPED;
+    if (gst_buffer_get_size (input) < whole)
+      element_of (transform).stream.expect_part_of (
+          whole / static_cast<gsize> (GST_AUDIO_INFO_BPF (info)));
   }
   return GST_BASE_TRANSFORM_CLASS (gst_conv_reverb_parent_class)
       ->submit_input_buffer (transform, is_discont, input);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "glue/buffermap.hpp"
 
@@ -171,7 +172,8 @@ GstFlowReturn ReverbStream::process (GstBuffer *buffer) noexcept
   const std::size_t frames = gst_buffer_get_size (buffer) / frame_bytes;
   if (frames == 0)
     return GST_FLOW_OK;
-  if (ring_frames_ == 0 && !settle (frames))
+  const std::size_t whole = std::max (std::exchange (whole_frames_, 0), frames);
+  if (ring_frames_ == 0 && !settle (whole))
     return GST_FLOW_ERROR;
   follow_jump (buffer);
 

@@ -48,6 +48,10 @@ public:
   /// Gives everything back.
   void clear () noexcept;
 
+  /// The next buffer is what is left of one of so many frames. It decides about the blocks as if it
+  /// were whole.
+  void expect_part_of (std::size_t frames) noexcept { whole_frames_ = frames; }
+
   /// Convolves in place and moves the timestamps to those of the sound that comes out.
   /// GST_BASE_TRANSFORM_FLOW_DROPPED while the latency is being filled.
   GstFlowReturn process (GstBuffer *buffer) noexcept;
@@ -125,8 +129,9 @@ private:
   mutable std::mutex target_mutex_; // never taken while buffers are processed
   StreamTarget target_;
   std::uint64_t targets_ {0};
-  Layout layout_ {};            // of the convolver
-  std::size_t ring_frames_ {0}; // of a buffer of silence; 0: the convolver is made on a guess
+  Layout layout_ {};             // of the convolver
+  std::size_t whole_frames_ {0}; // of the next buffer before it was cut; 0: it is whole
+  std::size_t ring_frames_ {0};  // of a buffer of silence; 0: the convolver is made on a guess
   GstClockTime chunk_ns_ {10 * GST_MSECOND}; // of the last stream: the guess for the next
 
   // In the order of the timeline. NONE / unset before the first buffer after a reset.

@@ -311,6 +311,30 @@ GST_START_TEST (test_step_back_starts_anew)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_first_buffer_cut_by_the_segment_counts_whole)
+{
+  for (const GstClockTime batch : {GstClockTime {0}, 100 * kMillisecond}) {
+    std::uint64_t work[2], latency[2];
+    for (const bool cut : {false, true}) {
+      Reverb reverb (1, kRate, "preset-room", 0, "batch-duration", batch);
+      GstSegment segment;
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      segment.start = segment.time = reverb.time_of (cut ? 1017 : 0);
+      gst_harness_push_event (reverb.harness, gst_event_new_segment (&segment));
+      Random random {1};
+      reverb.contiguous = false;
+      reverb.push_all (random.samples (102400), 1024); // the first one is 7 frames
+      work[cut] = reverb.stat ("forward-transforms");
+      latency[cut] = reverb.stat ("latency-frames");
+    }
+    fail_unless_equals_uint64 (latency[1], latency[0]);
+    // Every buffer after the 7 frames is in two blocks.
+    fail_unless (work[1] <= 2 * work[0], "%u transforms, not %u",
+        static_cast<unsigned> (work[1]), static_cast<unsigned> (work[0]));
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_next_segment_without_a_hole_rings_on)
 {
   // As `concat` makes them: the timestamps start again, the running time goes on.
@@ -402,6 +426,7 @@ static Suite *convreverb_time_suite ()
   tcase_add_test (time, test_many_short_gaps_are_one_long_one);
   tcase_add_test (time, test_gap_event_without_timestamps_goes_on);
   tcase_add_test (time, test_step_back_starts_anew);
+  tcase_add_test (time, test_first_buffer_cut_by_the_segment_counts_whole);
   tcase_add_test (time, test_next_segment_without_a_hole_rings_on);
   tcase_add_test (time, test_change_of_format);
   tcase_add_test (time, test_restart);
