@@ -36,9 +36,12 @@ struct Element {
   // A flush goes downstream once: see flush_start().
   std::mutex flush; // guards what follows; never held while an event is sent
   bool src_active {false};
-  bool src_flushing {false};
+  bool src_flushing {false};          // from a flush that is due or downstream to its stop
+  bool forwarding {false};            // a thread sends what is due
+  bool start_due {false};             // of flush_seqnum, behind what is being sent
+  std::uint32_t stop_due_seqnum {0};  // 0: no stop is due
   std::uint32_t seeking_seqnum {0};   // of a seek that is on its way to the tracks
-  std::uint32_t flush_seqnum {0};     // of the flush that is downstream, or the last one
+  std::uint32_t flush_seqnum {0};     // of the flush that src_flushing is about, or the last one
   std::uint32_t last_seek_seqnum {0}; // of the last seek that came through the source pad
   std::uint32_t seek_seqnum {0};      // of the last one with a flush
   bool seek_flushed {false};          // its flush has been downstream
@@ -67,7 +70,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
 gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;
 gboolean sink_activate_mode (
     GstPad *pad, GstObject *parent, GstPadMode mode, gboolean active) noexcept;
-/// A track has gone that a flush may have waited for; in seeking.cpp.
+/// A track has gone or lost its link that a flush may have waited for; in seeking.cpp.
 void track_released (Element &state);
 gboolean src_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept;
 gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept;

@@ -152,6 +152,10 @@ void linked (GstPad *pad, GstPad *) noexcept
 void unlinked (GstPad *pad, GstPad *) noexcept
 {
   track_of (pad).queue.set_linked (false);
+  if (GstObject *element = gst_object_get_parent (GST_OBJECT (pad))) {
+    mt::trackmixer::track_released (mt::trackmixer::state_of (element));
+    gst_object_unref (element);
+  }
 }
 
 void finalize (GObject *object) noexcept

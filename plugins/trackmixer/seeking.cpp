@@ -38,6 +38,62 @@ bool all_flushed (Element &state, std::uint32_t seqnum)
   return true;
 }
 
+void send_flush_start (Element &state, std::uint32_t seqnum)
+{
+  state.mixer.interrupt ();
+  GstEvent *event = gst_event_new_flush_start ();
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (state.src_pad, event);
+  // Or the chunk in progress could take audio that belongs behind the flush.
+  state.mixer.wait_for_chunk_in_progress ();
+}
+
+void send_flush_stop (Element &state, std::uint32_t seqnum, const GstSegment &segment)
+{
+  gst_pad_pause_task (state.src_pad);
+  state.mixer.restart_timeline (&segment, seqnum);
+  GstEvent *event = gst_event_new_flush_stop (TRUE);
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (state.src_pad, event);
+}
+
+/// Sends what is due, in its order. One thread does that at a time: a flush that another one brings
+/// meanwhile is sent by this one behind its own, and the mix rests until none is left.
+void forward_flushes (Element &state)
+{
+  std::unique_lock lock {state.flush};
+  if (state.forwarding)
+    return;
+  state.forwarding = true;
+  for (;;) {
+    if (std::exchange (state.start_due, false) && state.src_flushing) {
+      const auto seqnum = state.flush_seqnum;
+      lock.unlock ();
+      send_flush_start (state, seqnum);
+    } else if (const auto seqnum = std::exchange (state.stop_due_seqnum, 0);
+               seqnum != 0 && state.src_flushing && all_flushed (state, seqnum)) {
+      state.src_flushing = false;
+      GstSegment segment;
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      if (seqnum == state.seek_seqnum) {
+        segment = state.seek_segment;
+        state.seek_flushed = true;
+      }
+      state.segment = segment;
+      lock.unlock ();
+      send_flush_stop (state, seqnum, segment);
+    } else {
+      break;
+    }
+    lock.lock ();
+  }
+  state.forwarding = false;
+  if (state.src_flushing || !state.src_active)
+    return; // another flush has begun, or shut down meanwhile
+  state.mixer.resume ();
+  start_task (state);
+}
+
 /// A flush goes downstream once: with the first track for a seek of ours, because its new audio
 /// must not meet the old time line; for any other flush when it has reached every track.
 void forward_flush_start (Element &state, std::uint32_t seqnum)
@@ -50,42 +106,21 @@ void forward_flush_start (Element &state, std::uint32_t seqnum)
         seqnum == state.seek_seqnum ? !state.seek_flushed : all_flushing (state, seqnum);
     if (!wanted)
       return;
-    state.src_flushing = true;
+    state.src_flushing = state.start_due = true;
     state.flush_seqnum = seqnum;
   }
-  state.mixer.interrupt ();
-  GstEvent *event = gst_event_new_flush_start ();
-  gst_event_set_seqnum (event, seqnum);
-  gst_pad_push_event (state.src_pad, event);
-  // Or the chunk in progress could take audio that belongs behind the flush.
-  state.mixer.wait_for_chunk_in_progress ();
+  forward_flushes (state);
 }
 
 void forward_flush_stop (Element &state, std::uint32_t seqnum)
 {
-  GstSegment segment;
-  gst_segment_init (&segment, GST_FORMAT_TIME);
   {
     const std::lock_guard lock {state.flush};
     if (!state.src_flushing || !all_flushed (state, seqnum))
       return;
-    state.src_flushing = false;
-    if (seqnum == state.seek_seqnum) {
-      segment = state.seek_segment;
-      state.seek_flushed = true;
-    }
-    state.segment = segment;
+    state.stop_due_seqnum = seqnum;
   }
-  gst_pad_pause_task (state.src_pad);
-  state.mixer.restart_timeline (&segment, seqnum);
-  GstEvent *event = gst_event_new_flush_stop (TRUE);
-  gst_event_set_seqnum (event, seqnum);
-  gst_pad_push_event (state.src_pad, event);
-  const std::lock_guard lock {state.flush};
-  if (!state.src_active)
-    return; // shut down meanwhile
-  state.mixer.resume ();
-  start_task (state);
+  forward_flushes (state);
 }
 
 } // namespace

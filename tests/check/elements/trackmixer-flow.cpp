@@ -593,6 +593,139 @@ GST_START_TEST (test_a_flush_ends_without_a_track_that_is_released)
 }
 GST_END_TEST;
 
+namespace {
+
+void send_flush (Feeder &feeder, bool start, guint32 seqnum)
+{
+  GstEvent *event = start ? gst_event_new_flush_start () : gst_event_new_flush_stop (TRUE);
+  gst_event_set_seqnum (event, seqnum);
+  gst_pad_push_event (feeder.src, event);
+}
+
+/// Two tracks whose second flush begins, in a thread of its own, while the stop of the first one is
+/// on its way downstream.
+struct OverlappingFlushes {
+  explicit OverlappingFlushes (bool hold) : hold_second {hold}
+  {
+    bed.play ();
+    for (auto *feeder : {&a, &b}) {
+      feeder->begin ();
+      feeder->push (noise (1000, 1), 0);
+    }
+  }
+  ~OverlappingFlushes ()
+  {
+    if (other.joinable ())
+      other.join ();
+  }
+
+  void flush (guint32 seqnum, std::atomic<bool> &begun, std::atomic<bool> &done)
+  {
+    for (auto *feeder : {&a, &b})
+      send_flush (*feeder, true, seqnum);
+    begun = true;
+    for (auto *feeder : {&a, &b})
+      send_flush (*feeder, false, seqnum);
+    done = true;
+  }
+
+  GstPadProbeReturn look (GstPad *pad, const GstEvent *event)
+  {
+    if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP && !stop_seen.exchange (true)) {
+      other = std::thread {[this] { flush (2222, second_begun, second_done); }};
+      // The second start is on its way, or is told to wait for this stop.
+      eventually ([this] { return second_begun || second_start_seen; });
+      if (!hold_second) // let it arrive before this stop, if it can
+        eventually (
+            [this] { return second_begun || bed.sink.count_of (GST_EVENT_FLUSH_START) == 2; });
+    } else if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_START &&
+        gst_event_get_seqnum (const_cast<GstEvent *> (event)) == 2222) {
+      second_start_seen = true;
+      if (hold_second) // until the first flush is through, if it goes on
+        eventually ([this] { return second_begun || first_done; });
+      task_ran_in_flush = gst_pad_get_task_state (pad) == GST_TASK_STARTED;
+    }
+    return GST_PAD_PROBE_OK;
+  }
+
+  const bool hold_second;
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  std::thread other;
+  std::atomic<bool> stop_seen {false};
+  std::atomic<bool> first_begun {false}, first_done {false};
+  std::atomic<bool> second_begun {false}, second_done {false};
+  std::atomic<bool> second_start_seen {false}, task_ran_in_flush {false};
+};
+
+} // namespace
+
+GST_START_TEST (test_a_flush_that_begins_while_another_stops)
+{
+  for (const bool hold_second : {false, true}) {
+    OverlappingFlushes mix {hold_second};
+    fail_unless (mix.bed.sink.wait_for_chunks (2));
+    GstPad *pad = gst_element_get_static_pad (mix.bed.element, "src");
+    const gulong probe = gst_pad_add_probe (
+        pad, GST_PAD_PROBE_TYPE_EVENT_FLUSH,
+        [] (GstPad *at, GstPadProbeInfo *info, gpointer scene) {
+          return static_cast<OverlappingFlushes *> (scene)->look (
+              at, GST_PAD_PROBE_INFO_EVENT (info));
+        },
+        &mix, nullptr);
+    mix.flush (1111, mix.first_begun, mix.first_done);
+    fail_unless (eventually ([&] { return mix.second_done.load (); }), "the second flush hangs");
+    gst_pad_remove_probe (pad, probe);
+    gst_object_unref (pad);
+    fail_if (mix.task_ran_in_flush, "the mix goes on within the second flush");
+    std::vector<std::pair<GstEventType, guint32>> flushes;
+    {
+      const std::lock_guard lock {mix.bed.sink.mutex};
+      for (const auto &seen : mix.bed.sink.events)
+        if (seen.type == GST_EVENT_FLUSH_START || seen.type == GST_EVENT_FLUSH_STOP)
+          flushes.emplace_back (seen.type, seen.seqnum);
+    }
+    const decltype (flushes) wanted {{GST_EVENT_FLUSH_START, 1111}, {GST_EVENT_FLUSH_STOP, 1111},
+        {GST_EVENT_FLUSH_START, 2222}, {GST_EVENT_FLUSH_STOP, 2222}};
+    fail_unless (flushes == wanted, "%zu flush events, or in another order", flushes.size ());
+    const Samples after = noise (5000, 3);
+    for (auto *feeder : {&mix.a, &mix.b}) {
+      feeder->begin_segment ();
+      fail_unless_equals_int (feeder->push (after, 0), GST_FLOW_OK);
+      feeder->end ();
+    }
+    fail_unless (mix.bed.sink.wait_for_eos ());
+    Samples sum = after;
+    add_to (sum, after);
+    check_equal (mix.bed.sink.samples (), sum);
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_flush_ends_without_a_track_that_is_unlinked)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  Feeder b {bed, {kRate, 1}};
+  bed.play ();
+  a.begin ();
+  b.begin ();
+  for (auto *feeder : {&a, &b})
+    send_flush (*feeder, true, 4711);
+  send_flush (a, false, 4711);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 0);
+  fail_unless (gst_pad_unlink (b.src, b.sink));
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+  const Samples after = noise (5000, 3);
+  a.begin_segment ();
+  fail_unless_equals_int (a.push (after, 0), GST_FLOW_OK);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), after);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_what_downstream_answers_reaches_the_feeders)
 {
   for (const GstFlowReturn answer : {GST_FLOW_EOS, GST_FLOW_ERROR, GST_FLOW_NOT_NEGOTIATED,
@@ -859,6 +992,8 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (flushes, test_caps_that_came_while_downstream_was_at_its_end);
   tcase_add_test (flushes, test_flush_of_all_tracks_goes_downstream_once);
   tcase_add_test (flushes, test_a_flush_ends_without_a_track_that_is_released);
+  tcase_add_test (flushes, test_a_flush_that_begins_while_another_stops);
+  tcase_add_test (flushes, test_a_flush_ends_without_a_track_that_is_unlinked);
   suite_add_tcase (suite, flushes);
   TCase *flow = tcase_create ("flow");
   tcase_add_test (flow, test_what_downstream_answers_reaches_the_feeders);
