@@ -43,11 +43,11 @@ std::string decoded_by (GstObject *object)
 /// One run of the program, driven by the main loop.
 class Session {
 public:
-  /// `patience_s`: how long the first track may take to show up.
-  Session (const Options &options, Player &player, int patience_s)
-      : options_ {options}, player_ {player}, patience_s_ {patience_s}, terminal_ {
-                                                                            isatty (
-                                                                                STDOUT_FILENO) == 1}
+  /// `patience_s`: how long the first track may take to show up. `notice`: what to print once
+  /// there is something to hear; empty: nothing.
+  Session (const Options &options, Player &player, int patience_s, const std::string &notice)
+      : options_ {options}, player_ {player}, notice_ {notice},
+        patience_s_ {patience_s}, terminal_ {isatty (STDOUT_FILENO) == 1}
   {}
 
   /// Returns the exit status.
@@ -127,6 +127,8 @@ private:
     if (std::exchange (tracks_printed_, true))
       return;
     warn_left_out ();
+    if (!notice_.empty ())
+      g_print ("%s\n", notice_.c_str ());
     unsigned number = 0;
     for (const Track &track : player_.tracks ()) {
       if (!track.problem.empty ())
@@ -223,7 +225,8 @@ private:
           fit * wet));
     }
     const double mixed = static_cast<double> (end) / 1e9;
-    g_print ("%.1f s mixed in %.2f s: %.1f times real time\n", mixed, seconds,
+    g_print ("%.1f s mixed (%.1f s with the reverb's tail) in %.2f s: %.1f times real time\n",
+        mixed, static_cast<double> (player_.end ()) / 1e9, seconds,
         mixed / std::max (seconds, 1e-3));
   }
 
@@ -318,6 +321,7 @@ private:
 
   const Options &options_;
   Player &player_;
+  const std::string notice_;
   GMainLoop *loop_ {nullptr};
   Track broken_;
   std::set<std::string> told_; // stream IDs of the tracks whose problem has been told
@@ -329,6 +333,7 @@ private:
 
 int play (Options options, const std::string &fallback, int patience_s)
 {
+  std::string notice;
   for (;;) {
     Player player {options};
     if (player.no_sound_card ()) {
@@ -337,11 +342,11 @@ int play (Options options, const std::string &fallback, int patience_s)
             "multitrack-play: there is no sound card; --render OUT.flac makes a file instead\n");
         return kExitNoSoundCard;
       }
-      g_print ("There is no sound card, so the mix goes to %s\n", fallback.c_str ());
+      notice = format ("There is no sound card, so the mix goes to %s", fallback.c_str ());
       options.render = fallback;
       continue;
     }
-    Session session {options, player, patience_s};
+    Session session {options, player, patience_s, notice};
     const int code = session.run ();
     if (!session.broken ().stream_id.empty ()) {
       options.left_out.push_back (session.broken ());
@@ -388,6 +393,10 @@ int run (int argc, char **argv)
     throw std::invalid_argument ("name one FILE to play");
   if (patience_s < 1)
     throw std::invalid_argument ("--patience takes a number of seconds from 1 on");
+  if (render && !*render)
+    throw std::invalid_argument ("--render takes the name of a .flac or .wav file");
+  if (ir && room)
+    throw std::invalid_argument ("--ir and --room both choose the room; give one of them");
   const auto text = [] (const gchar *value) { return std::string {value ? value : ""}; };
   return play (
       {files[0], text (render), text (sink), text (ir), text (room), text (dry), text (wet), {}},

@@ -26,6 +26,12 @@ template <class... Arguments>
   throw std::runtime_error (format (pattern, arguments...));
 }
 
+template <class... Arguments>
+[[noreturn]] void refuse_option (const char *pattern, Arguments... arguments)
+{
+  throw std::invalid_argument (format (pattern, arguments...));
+}
+
 std::string to_uri (const char *input)
 {
   if (gst_uri_is_valid (input))
@@ -57,7 +63,7 @@ std::string output_line (const Options &options)
     return "audio/x-raw,format=S24LE ! flacenc ! filesink name=file";
   if (g_str_has_suffix (lower, ".wav"))
     return "audio/x-raw,format=F32LE ! wavenc name=wav ! filesink name=file";
-  refuse ("cannot tell the format of \"%s\"; name it .flac or .wav", file);
+  refuse_option ("cannot tell the format of \"%s\"; name it .flac or .wav", file);
 }
 
 /// Sets a property from the text of the option of that name, if there is any.
@@ -71,7 +77,7 @@ void set_checked (GstElement *element, const char *property, const std::string &
   g_value_init (&value, spec->value_type);
   // Validation changes a value that is out of range and says so.
   if (!gst_value_deserialize (&value, text.c_str ()) || g_param_value_validate (spec, &value))
-    refuse ("%s \"%s\": it takes %s", option, text.c_str (), takes);
+    refuse_option ("%s \"%s\": it takes %s", option, text.c_str (), takes);
   g_object_set_property (G_OBJECT (element), property, &value);
 }
 
@@ -128,7 +134,7 @@ Player::Player (const Options &options)
   pipeline_.reset (
       gst_parse_launch_full (line.c_str (), nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &error));
   if (error && !options.audio_sink.empty ())
-    refuse ("--audiosink \"%s\": %s", options.audio_sink.c_str (), error->message);
+    refuse_option ("--audiosink \"%s\": %s", options.audio_sink.c_str (), error->message);
   if (error)
     refuse ("%s; install its plug-in or set GST_PLUGIN_PATH to its folder", error->message);
 
@@ -228,6 +234,7 @@ void Player::inspect_output (GstBuffer *buffer)
   }
   peak_ = peak;
   clipped_samples_ += clipped;
+  end_ = GST_BUFFER_PTS (buffer) + GST_BUFFER_DURATION (buffer);
 }
 
 bool Player::no_sound_card () const

@@ -31,7 +31,8 @@ struct Options {
 /// Owns the pipeline. All methods are for the application's thread.
 class Player {
 public:
-  /// Throws std::runtime_error with a text for the person at the terminal. Makes no file yet.
+  /// Throws std::invalid_argument for an option, std::runtime_error for a file, with a text for
+  /// the person at the terminal. Makes no file yet.
   explicit Player (const Options &);
   ~Player () { discard (); }
   Player (const Player &) = delete;
@@ -55,6 +56,8 @@ public:
   /// Samples of the output outside -1 … 1, and the largest of all.
   guint64 clipped_samples () const noexcept { return clipped_samples_; }
   double peak () const noexcept { return static_cast<double> (peak_.load ()); }
+  /// Where the output has got to, the reverb's tail included.
+  GstClockTime end () const noexcept { return end_; }
 
 private:
   struct Stop {
@@ -69,6 +72,7 @@ private:
   const std::vector<Track> left_out_;
   std::atomic<guint64> clipped_samples_ {0};
   std::atomic<float> peak_ {0.0f};
+  std::atomic<GstClockTime> end_ {0};
   mutable std::mutex lock_; // of the tracks; streaming threads add them
   std::vector<Track> tracks_;
   std::unique_ptr<GstElement, Stop> pipeline_; // last: its threads use what is above

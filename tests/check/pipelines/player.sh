@@ -29,11 +29,15 @@ plays () {
 }
 
 # refuses WORDS ARGUMENT ...: exit status 1, the words are said, and nothing is left behind
-refuses () {
-  words=$1
-  shift
+refuses () { refuses_with 1 "$@"; }
+# refuses_option WORDS ARGUMENT ...: the same with exit status 2
+refuses_option () { refuses_with 2 "$@"; }
+refuses_with () {
+  status=$1
+  words=$2
+  shift 2
   timeout 60 "$player" "$@" >log 2>&1
-  check "$* exits with 1" test $? = 1
+  check "$* exits with $status" test $? = "$status"
   check "$* says: $words" says "$words"
   check "$* leaves no file" test ! -e out.flac -a ! -e out.flac.part
 }
@@ -74,6 +78,7 @@ check 'the real-time factor is printed' says 'times real time'
 check 'no control characters when the output is no terminal' test "$(tr -d '\r\033' <log | wc -c)" = "$(wc -c <log)"
 check 'a whole file is not called cut off' is_silent_on 'cut off'
 check 'what fits is not called clipped' is_silent_on 'full scale'
+check 'the length with the tail is printed' says '3.0 s mixed (3.1 s with the reverb'"'"'s tail)'
 check 'song and tail: 144000 + 4800 frames' test "$(soxi -s 'out put.flac')" = 148800
 check 'the mix is heard' test "$(sox 'out put.flac' -n stat 2>&1 | awk '/Maximum amp/ { print ($3 > 0.1 && $3 < 1) }')" = 1
 
@@ -149,16 +154,26 @@ refuses '"folder" is a folder' folder --render out.flac
 refuses '"text.txt" has no audio track' text.txt --render out.flac
 refuses '"video.mkv" has no audio track' video.mkv --render out.flac
 refuses '"head.mka" has no audio track' head.mka --render out.flac
-refuses 'name it .flac or .wav' song.mka --render out.mp3
 refuses 'cannot write "none/out.flac"' song.mka --render none/out.flac
 refuses "'none.wav' cannot be used" song.mka --ir none.wav --render out.flac
-refuses 'small-room' song.mka --room bath --render out.flac
-refuses 'a number from 0 to 10' song.mka --dry 11 --render out.flac
+refuses_option 'name it .flac or .wav' song.mka --render out.mp3
+refuses_option '--render takes the name' song.mka --render=
+refuses_option 'small-room' song.mka --room bath --render out.flac
+refuses_option 'give one of them' song.mka --room hall --ir ir.wav --render out.flac
+refuses_option 'a number from 0 to 10' song.mka --dry 11 --render out.flac
+refuses_option '--audiosink "nosuchsink"' song.mka --audiosink nosuchsink
+refuses_option 'Unknown option --nonsense' song.mka --nonsense
 cp song.mka same.flac
 timeout 60 "$player" same.flac --render same.flac >log 2>&1
 check 'the input is not overwritten' cmp -s song.mka same.flac
-timeout 60 "$player" song.mka --nonsense >log 2>&1
-check 'a wrong option exits with 2' test $? = 2
+
+# Where no sink for sound may be chosen, the fallback is told once there is something to render.
+no_card=alsasink:NONE,pulsesink:NONE,openalsink:NONE,osssink:NONE,oss4sink:NONE,jackaudiosink:NONE,pipewiresink:NONE
+GST_PLUGIN_FEATURE_RANK=$no_card plays song.mka --ir ir.wav --fallback instead.flac
+check 'the fallback is told' says 'no sound card, so the mix goes to instead.flac'
+check 'the fallback is made' test -s instead.flac
+GST_PLUGIN_FEATURE_RANK=$no_card refuses '"text.txt" has no audio track' text.txt --fallback out.flac
+check 'a fault is not told behind a file that is never made' is_silent_on 'no sound card'
 
 GST_PLUGIN_FEATURE_RANK=opusdec:NONE,avdec_opus:NONE plays song.mka --ir ir.wav --render two.flac
 check 'the track without a decoder is named' says 'track "Choir" is left out of the mix: no decoder for Opus'
