@@ -4,6 +4,7 @@
 #include "dsp/convolver.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -143,23 +144,22 @@ void Convolver::take (const float *io, std::size_t frames) noexcept
     if (taken.not_finite > 0)
       counts_.not_finite.add (taken.not_finite);
   };
-  const auto target = [&] (std::size_t channel) {
-    return std::span {inputs_.samples[channel]}.subspan (in_.begin + filled_, frames);
-  };
   if (filled_ == 0 && frames < block) {
     // What comes later in this block must not be what was there a round of the ring ago.
     for (auto &samples : inputs_.samples)
       std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin), block, 0.0f);
   }
-  if (config_.channels == 2) {
-    Taken left, right;
-    take_stereo (io, target (0), target (1), left, right);
-    note (0, left);
-    note (1, right);
-    return;
+  for (std::size_t first = 0; first < config_.channels; first += kChannelsAtOnce) {
+    const std::size_t count = std::min (kChannelsAtOnce, config_.channels - first);
+    std::array<float *, kChannelsAtOnce> out;
+    std::array<Taken, kChannelsAtOnce> taken;
+    for (std::size_t c = 0; c < count; ++c)
+      out[c] = inputs_.samples[first + c].data () + in_.begin + filled_;
+    take_channels (io + first, config_.channels, frames, std::span {out}.first (count),
+        std::span {taken}.first (count));
+    for (std::size_t c = 0; c < count; ++c)
+      note (first + c, taken[c]);
   }
-  for (std::size_t c = 0; c < config_.channels; ++c)
-    note (c, take_channel (io, config_.channels, c, target (c)));
 }
 
 /// Writes the `frames` frames that are due; the newest of them is latency_frames before filled_.
@@ -187,17 +187,15 @@ void Convolver::put_part (
 {
   const auto part = [&] (const AlignedVector<float> &ring, const Rings &rings) {
     const std::size_t at = rings.begin + filled_;
-    return std::span<const float> {ring}.subspan (
-        back > at ? at + rings.frames - back : at - back, frames);
+    return ring.data () + (back > at ? at + rings.frames - back : at - back);
   };
-  const auto dry_of = [&] (std::size_t c) { return part (inputs_.samples[c], in_); };
-  const auto wet_of = [&] (std::size_t c) { return part (wet_[c], out_); };
-  if (config_.channels == 2) {
-    put_stereo (io, dry_of (0), wet_of (0), dry_of (1), wet_of (1), dry, wet);
-    return;
+  for (std::size_t first = 0; first < config_.channels; first += kChannelsAtOnce) {
+    const std::size_t count = std::min (kChannelsAtOnce, config_.channels - first);
+    std::array<Mixed, kChannelsAtOnce> mixed;
+    for (std::size_t c = 0; c < count; ++c)
+      mixed[c] = {part (inputs_.samples[first + c], in_), part (wet_[first + c], out_)};
+    put_channels (io + first, config_.channels, frames, std::span {mixed}.first (count), dry, wet);
   }
-  for (std::size_t c = 0; c < config_.channels; ++c)
-    put_channel (io, config_.channels, c, dry_of (c), wet_of (c), dry, wet);
 }
 
 /// Makes the wet output of the current block, as far as its frames are there.

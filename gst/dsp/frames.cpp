@@ -38,20 +38,56 @@ std::int32_t peak_bits (const float *samples, std::size_t count)
   return largest;
 }
 
-void split_stereo (const float *HWY_RESTRICT io, float *HWY_RESTRICT left,
-    float *HWY_RESTRICT right, std::size_t frames)
+/// `kCount` channels of frames of `stride` samples. In wider frames they are moved into frames of
+/// their own first, whole vectors of which are told apart with shuffles.
+template <std::size_t kCount>
+void split_channels (const float *HWY_RESTRICT io, std::size_t stride, std::size_t frames,
+    float *const *HWY_RESTRICT out)
 {
   const Tag d;
+  HWY_ALIGN float narrow[kCount * hn::MaxLanes (d)];
   std::size_t i = 0;
   for (; i + hn::Lanes (d) <= frames; i += hn::Lanes (d)) {
-    hn::Vec<Tag> l, r;
-    hn::LoadInterleaved2 (d, io + 2 * i, l, r);
-    hn::StoreU (l, d, left + i);
-    hn::StoreU (r, d, right + i);
+    const float *from = io + i * stride;
+    if (stride != kCount) {
+      for (std::size_t j = 0; j < hn::Lanes (d); ++j)
+        std::memcpy (narrow + j * kCount, from + j * stride, kCount * sizeof (float));
+      from = narrow;
+    }
+    hn::Vec<Tag> a, b, c, e;
+    if constexpr (kCount == 1)
+      a = hn::LoadU (d, from);
+    else if constexpr (kCount == 2)
+      hn::LoadInterleaved2 (d, from, a, b);
+    else if constexpr (kCount == 3)
+      hn::LoadInterleaved3 (d, from, a, b, c);
+    else
+      hn::LoadInterleaved4 (d, from, a, b, c, e);
+    hn::StoreU (a, d, out[0] + i);
+    if constexpr (kCount > 1)
+      hn::StoreU (b, d, out[1] + i);
+    if constexpr (kCount > 2)
+      hn::StoreU (c, d, out[2] + i);
+    if constexpr (kCount > 3)
+      hn::StoreU (e, d, out[3] + i);
   }
-  for (; i < frames; ++i) {
-    left[i] = io[2 * i];
-    right[i] = io[2 * i + 1];
+  for (; i < frames; ++i)
+    for (std::size_t channel = 0; channel < kCount; ++channel)
+      out[channel][i] = io[i * stride + channel];
+}
+
+void split (
+    const float *io, std::size_t stride, std::size_t frames, float *const *out, std::size_t count)
+{
+  switch (count) {
+  case 1:
+    return split_channels<1> (io, stride, frames, out);
+  case 2:
+    return split_channels<2> (io, stride, frames, out);
+  case 3:
+    return split_channels<3> (io, stride, frames, out);
+  default:
+    return split_channels<kChannelsAtOnce> (io, stride, frames, out);
   }
 }
 
@@ -70,10 +106,12 @@ void add (const float *HWY_RESTRICT samples, float *HWY_RESTRICT sum, std::size_
     sum[i] += samples[i];
 }
 
-void join_mono (float *HWY_RESTRICT io, const float *HWY_RESTRICT dry_samples,
-    const float *HWY_RESTRICT wet_samples, std::size_t frames, GainLine dry, GainLine wet)
+template <std::size_t kCount>
+void join_channels (float *HWY_RESTRICT io, std::size_t stride, std::size_t frames,
+    const Mixed *HWY_RESTRICT mixed, GainLine dry, GainLine wet)
 {
   const Tag d;
+  HWY_ALIGN float narrow[kCount * hn::MaxLanes (d)];
   const auto dry_start = hn::Set (d, dry.start), dry_step = hn::Set (d, dry.step);
   const auto wet_start = hn::Set (d, wet.start), wet_step = hn::Set (d, wet.step);
   std::size_t i = 0;
@@ -81,35 +119,43 @@ void join_mono (float *HWY_RESTRICT io, const float *HWY_RESTRICT dry_samples,
     const auto index = hn::Iota (d, static_cast<float> (i));
     const auto a = hn::MulAdd (dry_step, index, dry_start);
     const auto b = hn::MulAdd (wet_step, index, wet_start);
-    const auto w = hn::Mul (b, hn::LoadU (d, wet_samples + i));
-    hn::StoreU (hn::MulAdd (a, hn::LoadU (d, dry_samples + i), w), d, io + i);
-  }
-  for (; i < frames; ++i)
-    io[i] = gain_at (dry, i) * dry_samples[i] + gain_at (wet, i) * wet_samples[i];
-}
-
-void join_stereo (float *HWY_RESTRICT io, const float *HWY_RESTRICT left_dry,
-    const float *HWY_RESTRICT left_wet, const float *HWY_RESTRICT right_dry,
-    const float *HWY_RESTRICT right_wet, std::size_t frames, GainLine dry, GainLine wet)
-{
-  const Tag d;
-  const auto dry_start = hn::Set (d, dry.start), dry_step = hn::Set (d, dry.step);
-  const auto wet_start = hn::Set (d, wet.start), wet_step = hn::Set (d, wet.step);
-  std::size_t i = 0;
-  for (; i + hn::Lanes (d) <= frames; i += hn::Lanes (d)) {
-    const auto index = hn::Iota (d, static_cast<float> (i));
-    const auto a = hn::MulAdd (dry_step, index, dry_start);
-    const auto b = hn::MulAdd (wet_step, index, wet_start);
-    const auto l =
-        hn::MulAdd (a, hn::LoadU (d, left_dry + i), hn::Mul (b, hn::LoadU (d, left_wet + i)));
-    const auto r =
-        hn::MulAdd (a, hn::LoadU (d, right_dry + i), hn::Mul (b, hn::LoadU (d, right_wet + i)));
-    hn::StoreInterleaved2 (l, r, d, io + 2 * i);
+    const auto mix = [&] (std::size_t channel) HWY_ATTR {
+      const auto w = hn::Mul (b, hn::LoadU (d, mixed[channel].wet + i));
+      return hn::MulAdd (a, hn::LoadU (d, mixed[channel].dry + i), w);
+    };
+    float *const to = stride == kCount ? io + i * stride : narrow;
+    if constexpr (kCount == 1)
+      hn::StoreU (mix (0), d, to);
+    else if constexpr (kCount == 2)
+      hn::StoreInterleaved2 (mix (0), mix (1), d, to);
+    else if constexpr (kCount == 3)
+      hn::StoreInterleaved3 (mix (0), mix (1), mix (2), d, to);
+    else
+      hn::StoreInterleaved4 (mix (0), mix (1), mix (2), mix (3), d, to);
+    if (stride != kCount) {
+      for (std::size_t j = 0; j < hn::Lanes (d); ++j)
+        std::memcpy (io + (i + j) * stride, narrow + j * kCount, kCount * sizeof (float));
+    }
   }
   for (; i < frames; ++i) {
     const float a = gain_at (dry, i), b = gain_at (wet, i);
-    io[2 * i] = a * left_dry[i] + b * left_wet[i];
-    io[2 * i + 1] = a * right_dry[i] + b * right_wet[i];
+    for (std::size_t channel = 0; channel < kCount; ++channel)
+      io[i * stride + channel] = a * mixed[channel].dry[i] + b * mixed[channel].wet[i];
+  }
+}
+
+void join (float *io, std::size_t stride, std::size_t frames, const Mixed *mixed, std::size_t count,
+    GainLine dry, GainLine wet)
+{
+  switch (count) {
+  case 1:
+    return join_channels<1> (io, stride, frames, mixed, dry, wet);
+  case 2:
+    return join_channels<2> (io, stride, frames, mixed, dry, wet);
+  case 3:
+    return join_channels<3> (io, stride, frames, mixed, dry, wet);
+  default:
+    return join_channels<kChannelsAtOnce> (io, stride, frames, mixed, dry, wet);
   }
 }
 
@@ -127,10 +173,9 @@ namespace mt::dsp {
 namespace {
 
 HWY_EXPORT (peak_bits);
-HWY_EXPORT (split_stereo);
+HWY_EXPORT (split);
 HWY_EXPORT (add);
-HWY_EXPORT (join_mono);
-HWY_EXPORT (join_stereo);
+HWY_EXPORT (join);
 
 constexpr auto kMaxStreamSampleBits = std::bit_cast<std::int32_t> (kMaxStreamSample);
 constexpr std::int32_t kSmallestNormalBits = 0x00800000;
@@ -153,52 +198,21 @@ Taken inspect (std::span<float> samples) noexcept
 
 } // namespace
 
-Taken take_channel (
-    const float *io, std::size_t channels, std::size_t channel, std::span<float> out) noexcept
+void take_channels (const float *io, std::size_t stride, std::size_t frames,
+    std::span<float *const> out, std::span<Taken> taken) noexcept
 {
-  if (channels == 1) {
-    std::copy_n (io, out.size (), out.data ());
-  } else {
-    for (std::size_t i = 0; i < out.size (); ++i)
-      out[i] = io[i * channels + channel];
-  }
-  return inspect (out);
+  assert (!out.empty () && out.size () <= std::min (kChannelsAtOnce, stride));
+  assert (taken.size () == out.size ());
+  HWY_DYNAMIC_DISPATCH (split) (io, stride, frames, out.data (), out.size ());
+  for (std::size_t c = 0; c < out.size (); ++c)
+    taken[c] = inspect ({out[c], frames});
 }
 
-void take_stereo (const float *io, std::span<float> left, std::span<float> right, Taken &left_taken,
-    Taken &right_taken) noexcept
+void put_channels (float *io, std::size_t stride, std::size_t frames, std::span<const Mixed> mixed,
+    GainLine dry, GainLine wet) noexcept
 {
-  assert (left.size () == right.size ());
-  HWY_DYNAMIC_DISPATCH (split_stereo) (io, left.data (), right.data (), left.size ());
-  left_taken = inspect (left);
-  right_taken = inspect (right);
-}
-
-void put_channel (float *io, std::size_t channels, std::size_t channel,
-    std::span<const float> dry_samples, std::span<const float> wet_samples, GainLine dry,
-    GainLine wet) noexcept
-{
-  assert (dry_samples.size () == wet_samples.size ());
-  const std::size_t frames = dry_samples.size ();
-  if (channels == 1) {
-    HWY_DYNAMIC_DISPATCH (join_mono)
-    (io, dry_samples.data (), wet_samples.data (), frames, dry, wet);
-    return;
-  }
-  for (std::size_t i = 0; i < frames; ++i) {
-    const auto at = static_cast<float> (i);
-    io[i * channels + channel] =
-        (dry.start + dry.step * at) * dry_samples[i] + (wet.start + wet.step * at) * wet_samples[i];
-  }
-}
-
-void put_stereo (float *io, std::span<const float> left_dry, std::span<const float> left_wet,
-    std::span<const float> right_dry, std::span<const float> right_wet, GainLine dry,
-    GainLine wet) noexcept
-{
-  HWY_DYNAMIC_DISPATCH (join_stereo)
-  (io, left_dry.data (), left_wet.data (), right_dry.data (), right_wet.data (), left_dry.size (),
-      dry, wet);
+  assert (!mixed.empty () && mixed.size () <= std::min (kChannelsAtOnce, stride));
+  HWY_DYNAMIC_DISPATCH (join) (io, stride, frames, mixed.data (), mixed.size (), dry, wet);
 }
 
 void add_samples (std::span<const float> samples, std::span<float> sum) noexcept

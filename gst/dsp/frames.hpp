@@ -31,29 +31,28 @@ struct GainLine {
 /// float.
 inline constexpr float kMaxStreamSample = 1e10f;
 
-/// What take_channel() found.
+/// How many channels take_channels() and put_channels() move at once.
+inline constexpr std::size_t kChannelsAtOnce = 4;
+
+/// What take_channels() found in one of them.
 struct Taken {
   bool audible;           // a sample that is neither zero nor denormal
   std::size_t not_finite; // NaN, infinite or beyond kMaxStreamSample: stored as 0
 };
 
-/// Copies one channel out of interleaved frames; `out.size()` frames.
-Taken take_channel (
-    const float *io, std::size_t channels, std::size_t channel, std::span<float> out) noexcept;
+/// Copies some channels that are next to each other out of interleaved frames, 1 to kChannelsAtOnce
+/// of them: out[c] gets what io[c] is the first sample of, for frames of `stride` samples.
+void take_channels (const float *io, std::size_t stride, std::size_t frames,
+    std::span<float *const> out, std::span<Taken> taken) noexcept;
 
-/// Both channels of stereo frames at once, else as take_channel().
-void take_stereo (const float *io, std::span<float> left, std::span<float> right, Taken &left_taken,
-    Taken &right_taken) noexcept;
+/// What one channel is mixed from.
+struct Mixed {
+  const float *dry, *wet;
+};
 
-/// io[frame][channel] = dry x dry_samples + wet x wet_samples; dry_samples.size() frames.
-void put_channel (float *io, std::size_t channels, std::size_t channel,
-    std::span<const float> dry_samples, std::span<const float> wet_samples, GainLine dry,
-    GainLine wet) noexcept;
-
-/// Both channels of stereo frames at once, else as put_channel().
-void put_stereo (float *io, std::span<const float> left_dry, std::span<const float> left_wet,
-    std::span<const float> right_dry, std::span<const float> right_wet, GainLine dry,
-    GainLine wet) noexcept;
+/// The reverse: io[frame x stride + c] = dry x mixed[c].dry[frame] + wet x mixed[c].wet[frame].
+void put_channels (float *io, std::size_t stride, std::size_t frames, std::span<const Mixed> mixed,
+    GainLine dry, GainLine wet) noexcept;
 
 /// sum += samples; as long as each other.
 void add_samples (std::span<const float> samples, std::span<float> sum) noexcept;

@@ -2,9 +2,11 @@
 // Interleaved frames in and out of planar channels, for every length around the vector width.
 #include "dsp/frames.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "everytarget.hpp"
@@ -45,12 +47,12 @@ START_TEST (test_take)
           io[i] = value_at (i / channels, i % channels);
         std::vector<std::vector<float>> out (channels, std::vector<float> (frames + 1, kGuard));
         std::vector<Taken> taken (channels);
-        if (channels == 2) {
-          take_stereo (io.data (), std::span {out[0]}.first (frames),
-              std::span {out[1]}.first (frames), taken[0], taken[1]);
-        } else {
-          for (std::size_t c = 0; c < channels; ++c)
-            taken[c] = take_channel (io.data (), channels, c, std::span {out[c]}.first (frames));
+        for (std::size_t c = 0; c < channels; c += kChannelsAtOnce) {
+          std::vector<float *> some;
+          for (std::size_t i = c; i < std::min (channels, c + kChannelsAtOnce); ++i)
+            some.push_back (out[i].data ());
+          take_channels (
+              io.data () + c, channels, frames, some, std::span {taken}.subspan (c, some.size ()));
         }
         for (std::size_t c = 0; c < channels; ++c) {
           for (std::size_t i = 0; i < frames; ++i)
@@ -84,11 +86,12 @@ START_TEST (test_one_sample_anywhere_is_found)
         for (std::size_t at = 0; at < kMaxFrames; ++at) {
           std::vector<float> io (2 * kMaxFrames), left (kMaxFrames), right (kMaxFrames);
           io[2 * at + 1] = test.sample;
-          Taken left_taken, right_taken;
-          take_stereo (io.data (), left, right, left_taken, right_taken);
-          ck_assert (!left_taken.audible && left_taken.not_finite == 0);
-          ck_assert (right_taken.audible == test.audible);
-          ck_assert_uint_eq (right_taken.not_finite, test.not_finite);
+          Taken taken[2];
+          float *const out[] = {left.data (), right.data ()};
+          take_channels (io.data (), 2, kMaxFrames, out, taken);
+          ck_assert (!taken[0].audible && taken[0].not_finite == 0);
+          ck_assert (taken[1].audible == test.audible);
+          ck_assert_uint_eq (taken[1].not_finite, test.not_finite);
           ck_assert_float_eq (right[at], test.not_finite ? 0.0f : test.sample);
         }
       }
@@ -112,11 +115,11 @@ START_TEST (test_put)
           x.push_back (planar (c, frames, 1.0f));
           w.push_back (planar (c, frames, kWet));
         }
-        if (channels == 2) {
-          put_stereo (io.data (), x[0], w[0], x[1], w[1], dry_line, wet_line);
-        } else {
-          for (std::size_t c = 0; c < channels; ++c)
-            put_channel (io.data (), channels, c, x[c], w[c], dry_line, wet_line);
+        for (std::size_t c = 0; c < channels; c += kChannelsAtOnce) {
+          std::vector<Mixed> some;
+          for (std::size_t i = c; i < std::min (channels, c + kChannelsAtOnce); ++i)
+            some.push_back ({x[i].data (), w[i].data ()});
+          put_channels (io.data () + c, channels, frames, some, dry_line, wet_line);
         }
         for (std::size_t i = 0; i < frames; ++i) {
           const double way = static_cast<double> (i + 6) / static_cast<double> (total);
