@@ -6,7 +6,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include <hwy/cache_control.h>
+#include <cstddef>
 
 #include "dsp/spectrum.hpp"
 
@@ -148,15 +148,24 @@ struct Sums {
   }
 };
 
-/// Slots ahead are 2 KB, about the time that the memory behind the second-level cache takes.
-HWY_INLINE void prefetch (const float *h, const float *x)
+/// Into the second-level cache: a tile of a long response with that of its history may be more than
+/// the first holds.
+HWY_INLINE void prefetch_slot (const float *at)
 {
-  constexpr std::size_t kAhead = 8 * kSlotFloats;
-  hwy::Prefetch (h + kAhead);
-  hwy::Prefetch (h + kAhead + kTileBins);
-  hwy::Prefetch (x + kAhead);
-  hwy::Prefetch (x + kAhead + kTileBins);
+  __builtin_prefetch (at, 0, 2);
+  __builtin_prefetch (at + kTileBins, 0, 2);
 }
+
+/// From a tile to the one that the same pass comes to next.
+struct NextTile {
+  std::ptrdiff_t ir, history;
+
+  NextTile (const Product &product, std::size_t tile, std::size_t next)
+      : ir {product.ir->tile (next) - product.ir->tile (tile)}, history {
+                                                                    product.history->tile (next) -
+                                                                    product.history->tile (tile)}
+  {}
+};
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
@@ -176,9 +185,9 @@ HWY_INLINE Factors load_factors (const float *at)
 /// One tile of the sums from `first` on, with three multiplications for a product: the additions
 /// have units of their own, and 32 registers hold twelve sums and the factors of four slots, so
 /// that each slot is loaded once.
-template <bool kFar>
-void accumulate_tile_ahead (
-    std::span<const Product> products, std::size_t tile, std::size_t first, const Sums &sums)
+template <bool kPrefetch>
+void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t next,
+    std::size_t first, const Sums &sums)
 {
   static_assert (kSumsInRegisters == 4);
   const Tag d;
@@ -189,6 +198,7 @@ void accumulate_tile_ahead (
     for (const Product &product : products) {
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
+      const NextTile ahead {product, tile, next};
       for (const SlotRun &run : product.runs) {
         const float *h = ir + (run.ir_slot + first) * kSlotFloats;
         const float *x = history + run.history_slot * kSlotFloats;
@@ -199,8 +209,10 @@ void accumulate_tile_ahead (
                               Factors &p3) HWY_ATTR {
           p3 = load_factors (h);
           const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
-          if constexpr (kFar)
-            prefetch (h, x);
+          if constexpr (kPrefetch) {
+            prefetch_slot (h + ahead.ir);
+            prefetch_slot (x + ahead.history);
+          }
           const auto sum = hn::Add (xr, xi);
           h += kSlotFloats;
           x += kSlotFloats;
@@ -243,9 +255,9 @@ void accumulate_tile_ahead (
 
 /// One tile of four sums from `first` on. The loads of the response hit the first-level cache in
 /// three of four sums, and half as many loads as multiply-adds keep both busy.
-template <bool kFar>
-void accumulate_tile_ahead (
-    std::span<const Product> products, std::size_t tile, std::size_t first, const Sums &sums)
+template <bool kPrefetch>
+void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t next,
+    std::size_t first, const Sums &sums)
 {
   static_assert (kSumsInRegisters == 4);
   const Tag d;
@@ -255,14 +267,17 @@ void accumulate_tile_ahead (
     for (const Product &product : products) {
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
+      const NextTile ahead {product, tile, next};
       for (const SlotRun &run : product.runs) {
         const float *h = ir + (run.ir_slot + first) * kSlotFloats;
         const float *x = history + run.history_slot * kSlotFloats;
         for (const float *end = h + run.count * kSlotFloats; h != end;
              h += kSlotFloats, x += kSlotFloats) {
           const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
-          if constexpr (kFar)
-            prefetch (h, x);
+          if constexpr (kPrefetch) {
+            prefetch_slot (h + ahead.ir);
+            prefetch_slot (x + ahead.history);
+          }
           const auto add = [&] (const float *at, Vec &re, Vec &im) HWY_ATTR {
             const auto hr = hn::Load (d, at), hi = hn::Load (d, at + kTileBins);
             re = hn::MulAdd (hr, xr, re);
@@ -289,16 +304,14 @@ void accumulate_tile_ahead (
 void accumulate_ahead (
     std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
 {
-  // More sums than the registers hold are for what is far away.
-  const bool far = later.size () >= kSumsInRegisters;
+  // The hardware follows no stream from one tile to another of a range with steps. The rows after
+  // the first four find their tile in the caches.
+  const Sums sums {out, later};
   for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
-    const Sums sums {out, later};
-    if (far)
-      accumulate_tile_ahead<true> (products, t, 0, sums);
-    else
-      accumulate_tile_ahead<false> (products, t, 0, sums);
+    const std::size_t next = t + tiles.step < tiles.end ? t + tiles.step : t;
+    accumulate_tile_ahead<true> (products, t, next, 0, sums);
     for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
-      accumulate_tile_ahead<false> (products, t, first, sums);
+      accumulate_tile_ahead<false> (products, t, t, first, sums);
   }
 }
 
