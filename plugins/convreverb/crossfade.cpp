@@ -25,12 +25,12 @@ void Crossfade::start (std::unique_ptr<Convolution> first)
   stop ();
   list_.add (first.get ());
   current_ = std::move (first);
+  scratch_.resize (kScratchFrames * channels ());
   active_.store (current_.get (), std::memory_order_relaxed);
 }
 
 void Crossfade::listen (const StreamTarget &target)
 {
-  scratch_.resize (kScratchFrames * channels ());
   fade_frames_ = std::max<std::size_t> (
       static_cast<std::size_t> (kFadeSeconds * GST_AUDIO_INFO_RATE (&target.info)), 1);
   history_ = target.history;

@@ -53,8 +53,9 @@ void ReverbStream::configure (const GstAudioInfo &info, std::shared_ptr<const Im
   try {
     build (layout_for (std::max<std::uint64_t> (to_frames (chunk_ns_), 1)),
         dsp::Planning::measure_half);
+    make_history ();
   } catch (...) {
-    impulse_.reset ();
+    clear ();
     throw;
   }
 }
@@ -69,6 +70,7 @@ void ReverbStream::clear () noexcept
   list_.forget_work ();
   impulse_.reset ();
   source_.reset ();
+  history_.reset ();
   layout_ = {};
   ring_frames_ = 0;
   clean_frames_ = 0;
@@ -125,19 +127,25 @@ void ReverbStream::build (const Layout &layout, dsp::Planning planning)
   set_latency (layout.latency_frames);
 }
 
-/// From now on the input is kept, and another convolver may come.
-void ReverbStream::listen ()
+/// Where the input is kept. With the caps, because it takes a while to be made.
+void ReverbStream::make_history ()
 {
   // So much that a response as long as the one there is, or of the usual length, has heard it all.
   const auto rate = static_cast<std::size_t> (GST_AUDIO_INFO_RATE (&info_));
   const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&info_));
   const std::size_t usual =
       std::min (kHistorySeconds * rate, kHistoryBytes / (channels * sizeof (float)));
-  const std::size_t frames = std::max (usual, crossfade_.tail_frames ()) + rate;
-  StreamTarget target {++targets_, info_, config_for (layout_, dsp::Planning::measure),
-      std::make_shared<dsp::InputHistory> (channels, frames), source_};
+  const std::size_t longest = impulse_->impulse.frames () + dsp::Convolver::kMaxChunkFrames;
+  history_ = std::make_shared<dsp::InputHistory> (channels, std::max (usual, longest) + rate);
   if (GST_AUDIO_INFO_FORMAT (&info_) == GST_AUDIO_FORMAT_F64)
     piece_.resize (kPieceFrames * channels);
+}
+
+/// From now on the input is kept, and another convolver may come.
+void ReverbStream::listen ()
+{
+  StreamTarget target {
+      ++targets_, info_, config_for (layout_, dsp::Planning::measure), history_, source_};
   crossfade_.listen (target);
   {
     const std::lock_guard lock {target_mutex_};

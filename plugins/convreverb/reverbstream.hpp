@@ -97,6 +97,7 @@ private:
   dsp::ConvolverConfig config_for (const Layout &layout, dsp::Planning planning) const noexcept;
   void build (const Layout &layout, dsp::Planning planning);
   bool settle (std::size_t chunk_frames) noexcept;
+  void make_history ();
   void listen ();
   void set_latency (std::size_t frames) noexcept;
 
@@ -129,6 +130,7 @@ private:
   mutable std::mutex target_mutex_; // never taken while buffers are processed
   StreamTarget target_;
   std::uint64_t targets_ {0};
+  std::shared_ptr<dsp::InputHistory> history_; // of the target that comes with the first buffer
   Layout layout_ {};             // of the convolver
   std::size_t whole_frames_ {0}; // of the next buffer before it was cut; 0: it is whole
   std::size_t ring_frames_ {0};  // of a buffer of silence; 0: the convolver is made on a guess

@@ -36,6 +36,7 @@ class Series {
 public:
   void add (double value) { values_.push_back (value); }
   bool empty () const noexcept { return values_.empty (); }
+  std::size_t count () const noexcept { return values_.size (); }
   double median () const { return quantile (0.5); }
   double mean () const;
   double min () const { return quantile (0.0); }

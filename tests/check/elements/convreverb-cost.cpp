@@ -2,9 +2,7 @@
 // What convreverb costs between two buffers, and what it says about it.
 #include "../dsp/allocationcount.hpp"
 
-#include <algorithm>
 #include <atomic>
-#include <ctime>
 #include <sstream>
 #include <string>
 
@@ -29,6 +27,57 @@ extern "C" __attribute__ ((visibility ("default"))) int pthread_mutex_lock (
   return real (lock);
 }
 
+/// A stereo stream of which all is counted between a buffer's way in and its way out. What others
+/// do, or this thread elsewhere, is not.
+struct CountedReverb {
+  template <class... Properties>
+  explicit CountedReverb (GstClockTime batch, Properties... properties)
+      : reverb {2, kRate, "batch-duration", batch, properties...}
+  {
+    reverb.push_all (random.samples (kRate * 2), 480);
+    count_from ("sink", [] { thread_is_marked = true; });
+    count_from ("src", [] { thread_is_marked = false; });
+    only_marked_threads = counting_allocations = true;
+    thread_is_marked = true; // reading the statistics does take a lock
+    reverb.stat ("frames");
+    thread_is_marked = false;
+    fail_unless (locks > 0);
+    allocations = 0;
+    locks = 0;
+  }
+  ~CountedReverb () { only_marked_threads = counting_allocations = false; }
+  CountedReverb (const CountedReverb &) = delete;
+  CountedReverb &operator= (const CountedReverb &) = delete;
+
+  void push (std::size_t frames)
+  {
+    const Samples x = random.samples (frames * 2);
+    reverb.push (x.data (), frames);
+  }
+  void check () const
+  {
+    fail_unless_equals_int (allocations, 0);
+    fail_unless_equals_int (locks, 0);
+  }
+
+  Random random {53};
+  Reverb reverb;
+
+private:
+  void count_from (const char *name, void (*mark) ())
+  {
+    GstPad *const pad = gst_element_get_static_pad (reverb.element, name);
+    gst_pad_add_probe (
+        pad, GST_PAD_PROBE_TYPE_BUFFER,
+        [] (GstPad *, GstPadProbeInfo *, gpointer data) noexcept {
+          reinterpret_cast<void (*) ()> (data) ();
+          return GST_PAD_PROBE_OK;
+        },
+        reinterpret_cast<gpointer> (mark), nullptr);
+    gst_object_unref (pad);
+  }
+};
+
 GST_START_TEST (test_no_allocation_and_no_lock_for_a_buffer)
 {
   fail_unless (allocations_in ([] { // it does count
@@ -36,38 +85,14 @@ GST_START_TEST (test_no_allocation_and_no_lock_for_a_buffer)
     free (memory);
   }) == 1);
   for (const GstClockTime batch : {GstClockTime {0}, 100 * kMillisecond}) {
-    Reverb reverb (2, kRate, "batch-duration", batch);
-    GstPad *const sink = gst_element_get_static_pad (reverb.element, "sink");
-    GstPad *const src = gst_element_get_static_pad (reverb.element, "src");
-    const auto start = [] (GstPad *, GstPadProbeInfo *, gpointer) {
-      counting_allocations = true;
-      return GST_PAD_PROBE_OK;
-    };
-    const auto stop = [] (GstPad *, GstPadProbeInfo *, gpointer) {
-      counting_allocations = false;
-      return GST_PAD_PROBE_OK;
-    };
-    Random random {53};
-    reverb.push_all (random.samples (kRate * 2), 480);
-    gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, +start, nullptr, nullptr);
-    gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, +stop, nullptr, nullptr);
-    counting_allocations = true; // reading the statistics does take a lock
-    reverb.stat ("frames");
-    counting_allocations = false;
-    fail_unless (locks > 0);
-    allocations = 0;
-    locks = 0;
-    const int before = reverb.buffers;
+    CountedReverb counted {batch};
+    const int before = counted.reverb.buffers;
     for (int i = 0; i < 200; ++i) {
-      const Samples x = random.samples (random.upto (700) * 2);
-      g_object_set (reverb.element, "wet", 0.01 * (i % 50), nullptr);
-      reverb.push (x.data (), x.size () / 2);
+      g_object_set (counted.reverb.element, "wet", 0.01 * (i % 50), nullptr);
+      counted.push (counted.random.upto (700));
     }
-    fail_unless_equals_int (reverb.buffers - before, 200);
-    fail_unless_equals_int (allocations, 0);
-    fail_unless_equals_int (locks, 0);
-    gst_object_unref (sink);
-    gst_object_unref (src);
+    fail_unless_equals_int (counted.reverb.buffers - before, 200);
+    counted.check ();
   }
 }
 GST_END_TEST;
@@ -77,120 +102,21 @@ GST_START_TEST (test_no_allocation_and_no_lock_around_a_change)
   // Of every buffer from before the first change to after the last, those of the crossfades among
   // them; the thread that loads allocates all the time.
   for (const GstClockTime batch : {GstClockTime {0}, 100 * kMillisecond}) {
-    Reverb reverb (2, kRate, "preset-room", 0, "batch-duration", batch);
-    GstPad *const sink = gst_element_get_static_pad (reverb.element, "sink");
-    GstPad *const src = gst_element_get_static_pad (reverb.element, "src");
-    const auto start = [] (GstPad *, GstPadProbeInfo *, gpointer) {
-      counting_allocations = true;
-      return GST_PAD_PROBE_OK;
-    };
-    const auto stop = [] (GstPad *, GstPadProbeInfo *, gpointer) {
-      counting_allocations = false;
-      return GST_PAD_PROBE_OK;
-    };
-    Random random {53};
-    reverb.push_all (random.samples (kRate * 2), 480);
-    gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, +start, nullptr, nullptr);
-    gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, +stop, nullptr, nullptr);
-    thread_is_marked = only_marked_threads = true;
-    allocations = 0;
-    locks = 0;
+    CountedReverb counted {batch, "preset-room", 0};
     for (std::uint64_t change = 1; change <= 10; ++change) {
-      g_object_set (reverb.element, "decay-time", change % 2 ? 2.0 : 0.3, nullptr);
-      for (int i = 0; reverb.stat ("ir-changes") < change; ++i) {
+      g_object_set (counted.reverb.element, "decay-time", change % 2 ? 2.0 : 0.3, nullptr);
+      for (int i = 0; counted.reverb.stat ("ir-changes") < change; ++i) {
         fail_unless (i < 20000, "no change");
-        const Samples x = random.samples (480 * 2);
-        reverb.push (x.data (), 480);
+        counted.push (480);
         g_usleep (200);
       }
     }
-    reverb.push_all (random.samples (kRate), 480);
-    only_marked_threads = false;
-    fail_unless_equals_int (allocations, 0);
-    fail_unless_equals_int (locks, 0);
-    gst_object_unref (sink);
-    gst_object_unref (src);
+    counted.reverb.push_all (counted.random.samples (kRate), 480);
+    counted.check ();
   }
 }
 GST_END_TEST;
 #endif
-
-// What the streaming thread works for one buffer, and not how long it has to wait for a processor.
-
-static gint64 cpu_ns ()
-{
-  timespec time {};
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<gint64> (time.tv_sec) * 1000000000 + time.tv_nsec;
-}
-
-struct ChunkTimes {
-  gint64 start_ns;
-  gint64 worst_ns;
-};
-
-GST_START_TEST (test_ten_seconds_swapped_100_times)
-{
-  const int swaps = kSanitized ? 3 : 100;
-  Reverb reverb (1, kRate, "preset-room", 0);
-  Random random {59};
-  reverb.push_all (random.samples (kRate), 480); // and memory is there
-  GstPad *const sink = gst_element_get_static_pad (reverb.element, "sink");
-  GstPad *const src = gst_element_get_static_pad (reverb.element, "src");
-  ChunkTimes times {};
-  const auto start = [] (GstPad *, GstPadProbeInfo *, gpointer data) {
-    static_cast<ChunkTimes *> (data)->start_ns = cpu_ns ();
-    return GST_PAD_PROBE_OK;
-  };
-  const auto stop = [] (GstPad *, GstPadProbeInfo *, gpointer data) {
-    auto *const chunk = static_cast<ChunkTimes *> (data);
-    chunk->worst_ns = std::max (chunk->worst_ns, cpu_ns () - chunk->start_ns);
-    return GST_PAD_PROBE_OK;
-  };
-  gst_pad_add_probe (sink, GST_PAD_PROBE_TYPE_BUFFER, +start, &times, nullptr);
-  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, +stop, &times, nullptr);
-
-  const Samples long_response = decaying (random, 10 * kRate, 1);
-  GstCaps *const caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
-      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, kRate, "channels", G_TYPE_INT, 1, "layout",
-      G_TYPE_STRING, "interleaved", nullptr);
-  GstBuffer *const buffer =
-      gst_buffer_new_memdup (long_response.data (), long_response.size () * sizeof (float));
-  const Samples x = random.samples (480);
-  std::size_t after_first = 0; // bytes
-  for (int swap = 1; swap <= swaps; ++swap) {
-    GstSample *const sample = gst_sample_new (buffer, caps, nullptr, nullptr); // another each time
-    g_object_set (reverb.element, "ir", sample, nullptr);
-    gst_sample_unref (sample);
-    for (int i = 0; reverb.stat ("ir-changes") < static_cast<std::uint64_t> (swap); ++i) {
-      fail_unless (i < 100000, "no change");
-      reverb.push (x.data (), 480);
-      g_usleep (1000);
-    }
-    reverb.out.clear ();
-#ifdef MT_COUNTS_MALLOC
-    const struct mallinfo2 memory = mallinfo2 ();
-    const std::size_t used = memory.uordblks + memory.hblkhd;
-    if (swap == 3)
-      after_first = used;
-    // What a response is done with is freed: each takes some 10 MB.
-    fail_unless (swap <= 3 || used < after_first + (std::size_t {100} << 20),
-        "%d MB more after %d swaps", static_cast<int> ((used - after_first) >> 20), swap);
-#endif
-  }
-  (void)after_first;
-  fail_unless_equals_uint64 (reverb.stat ("ir-frames"), 10 * kRate);
-  // With a sanitizer in it, a buffer may well take longer.
-  fail_unless (kSanitized || times.worst_ns < 10 * G_GINT64_CONSTANT (1000000),
-      "a buffer of 10 ms took %d us of processor time", static_cast<int> (times.worst_ns / 1000));
-  g_print ("worst buffer of %d swaps: %d us of processor time\n", swaps,
-      static_cast<int> (times.worst_ns / 1000));
-  gst_buffer_unref (buffer);
-  gst_caps_unref (caps);
-  gst_object_unref (sink);
-  gst_object_unref (src);
-}
-GST_END_TEST;
 
 GST_START_TEST (test_stats)
 {
@@ -318,9 +244,6 @@ static Suite *convreverb_cost_suite ()
 #endif
   tcase_add_test (cost, test_gains_are_read_before_the_buffer_is_mapped);
   tcase_add_test (cost, test_stats);
-  TCase *const swaps = add_group (suite, "swaps");
-  tcase_set_timeout (swaps, 240); // on a loaded machine
-  tcase_add_test (swaps, test_ten_seconds_swapped_100_times);
   return suite;
 }
 
