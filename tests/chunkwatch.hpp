@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// How long an element works for each buffer, looked at from its pads.
+// How long an element works for each buffer, looked at from its pads, and convreverb's changes.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,17 @@
 #include <gst/gst.h>
 
 namespace mt::test {
+
+/// How many changes of the response convreverb has brought to their end.
+inline std::uint64_t changes_of (GstElement *reverb)
+{
+  GstStructure *stats = nullptr;
+  guint64 changes = 0;
+  g_object_get (reverb, "stats", &stats, nullptr);
+  gst_structure_get_uint64 (stats, "ir-changes", &changes);
+  gst_structure_free (stats);
+  return changes;
+}
 
 /// Stands at the pads of an element that gives a buffer out for each that it takes, in the same
 /// thread: notes the time between the two, by the clock and as processor time of that thread.

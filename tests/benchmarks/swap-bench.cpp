@@ -119,16 +119,6 @@ private:
   std::string paths_[2];
 };
 
-std::uint64_t changes_of (GstElement *reverb)
-{
-  GstStructure *stats = nullptr;
-  guint64 changes = 0;
-  g_object_get (reverb, "stats", &stats, nullptr);
-  gst_structure_get_uint64 (stats, "ir-changes", &changes);
-  gst_structure_free (stats);
-  return changes;
-}
-
 /// Plays, and brings one response after the other as soon as the last is heard. Without swaps, as
 /// long as `chunks` take.
 std::vector<test::ChunkWatch::Time> play (
@@ -158,7 +148,7 @@ std::vector<test::ChunkWatch::Time> play (
   for (int swap = 1; way != "none" && swap <= options.swaps; ++swap) {
     progress (format ("%s: swap %d", way.c_str (), swap));
     responses.set (reverb.get (), way, swap);
-    while (changes_of (reverb.get ()) < static_cast<std::uint64_t> (swap))
+    while (test::changes_of (reverb.get ()) < static_cast<std::uint64_t> (swap))
       wait ();
   }
   progress ("");

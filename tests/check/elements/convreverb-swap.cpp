@@ -16,16 +16,6 @@ constexpr int kChannels = 2;
 constexpr std::size_t kChunkFrames = 480;
 constexpr std::int64_t kChunkNs = 10'000'000;
 
-std::uint64_t changes_of (GstElement *reverb)
-{
-  GstStructure *stats = nullptr;
-  guint64 changes = 0;
-  g_object_get (reverb, "stats", &stats, nullptr);
-  gst_structure_get_uint64 (stats, "ir-changes", &changes);
-  gst_structure_free (stats);
-  return changes;
-}
-
 #ifdef MT_COUNTS_MALLOC
 std::size_t memory_used ()
 {
