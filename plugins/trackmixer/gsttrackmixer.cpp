@@ -435,7 +435,7 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
     state.mixer.reset ();
     const std::lock_guard lock {state.flush};
     state.src_flushing = false;
-    state.last_seek_seqnum = state.seek_seqnum = 0;
+    state.last_seek_seqnum = state.seek_seqnum = state.segment_seqnum = 0;
     gst_segment_init (&state.segment, GST_FORMAT_TIME);
   }
   return result;

@@ -46,7 +46,8 @@ struct Element {
   std::uint32_t seek_seqnum {0};      // of the last one with a flush
   bool seek_flushed {false};          // its flush has been downstream
   GstSegment seek_segment {};         // the one that follows from it
-  GstSegment segment {};              // that downstream has
+  GstSegment segment {};              // that downstream has, as the last seek wants it,
+  std::uint32_t segment_seqnum {0};   // and the seqnum of that seek or flush
 };
 
 } // namespace mt::trackmixer

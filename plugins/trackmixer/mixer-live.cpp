@@ -68,9 +68,7 @@ bool Mixer::past_deadline ()
 {
   if (!planned_ || !is_live ())
     return false;
-  const GstClockTime chunk_end = gst_util_uint64_scale (
-      static_cast<guint64> (planned_end_), GST_SECOND, static_cast<guint64> (rate_hz ()));
-  return deadline_.passed (element_, deadline_for (chunk_end));
+  return deadline_.passed (element_, deadline_for (time_of (planned_end_)));
 }
 
 /// Live, there is a rate when the first chunk is due, also where no track has said one. True: it
@@ -171,7 +169,7 @@ void Mixer::post_qos (const LatePiece &piece) const
   }
   GstMessage *message =
       gst_message_new_qos (GST_OBJECT (pad), live_.load (std::memory_order_relaxed), running_time,
-          stream_time, timestamp, time_of (piece.frames));
+          stream_time, timestamp, length_of (piece.frames));
   gst_message_set_qos_stats (message, GST_FORMAT_DEFAULT, piece.frames_mixed, piece.frames_late);
   gst_element_post_message (element_, message);
   gst_object_unref (pad);

@@ -56,6 +56,7 @@ void Mixer::push_segment ()
   if (!segment_pending_)
     return;
   segment_pending_ = false;
+  settle_rate ();
   GstEvent *event = gst_event_new_segment (&segment_);
   if (seqnum_ != GST_SEQNUM_INVALID)
     gst_event_set_seqnum (event, seqnum_);
@@ -125,7 +126,7 @@ void Mixer::produce ()
   chunk_time_.add (mixed - since);
 
   GST_BUFFER_PTS (buffer) = segment_time_of (begin);
-  GST_BUFFER_DURATION (buffer) = time_of (end) - time_of (begin);
+  GST_BUFFER_DURATION (buffer) = length_of (end) - length_of (begin);
   GST_BUFFER_OFFSET (buffer) = static_cast<guint64> (begin);
   GST_BUFFER_OFFSET_END (buffer) = static_cast<guint64> (end);
   if (!audible)
@@ -139,7 +140,7 @@ void Mixer::produce ()
     ++chunk_;
     planned_end_ = next_end;
   }
-  position_ns_.store (segment_time_of (end), std::memory_order_relaxed);
+  note_position (end);
   bump (chunks_, 1);
   bump (frames_out_, frames);
   out_rate_.add (mixed, frames);
@@ -174,7 +175,7 @@ void Mixer::tell_selected (Frames begin, Frames end) const
       G_TYPE_UINT64, static_cast<guint64> (begin), "frames", G_TYPE_UINT,
       static_cast<guint> (end - begin), nullptr);
   g_signal_emit_by_name (element_, "samples-selected", &segment, segment.position,
-      GST_CLOCK_TIME_NONE, time_of (end) - time_of (begin), info);
+      GST_CLOCK_TIME_NONE, length_of (end) - length_of (begin), info);
   gst_structure_free (info);
 }
 
@@ -263,35 +264,90 @@ void Mixer::enter_segment ()
   finished_ = segment_done_sent_ = false;
   {
     const std::lock_guard lock {control_};
-    for (const Seek &seek : seeks_) {
+    for (const AnnouncedSeek &seek : seeks_) {
       if (seek.number != next_segment_)
         continue;
+      const GstClockTime base = time_of (position_);
+      if (seek.segment.rate != segment_.rate) {
+        rate_begin_ = position_;
+        rate_base_ = base;
+      }
       segment_ = seek.segment;
-      segment_.base = time_of (position_);
+      segment_.base = base;
       segment_begin_ = position_;
-      seqnum_ = seek.seqnum;
+      seqnum_ = rate_seqnum_ = seek.seqnum;
+      agreed_rate_ = seek.rate != 0.0 ? seek.rate : segment_.rate;
       segment_pending_ = true;
     }
-    std::erase_if (seeks_, [this] (const Seek &seek) { return seek.number <= next_segment_; });
+    std::erase_if (seeks_, [this] (const auto &seek) { return seek.number <= next_segment_; });
   }
   for (const auto &track : snapshot_)
     track->queue.enter_segment (next_segment_, position_);
-  position_ns_.store (segment_time_of (position_), std::memory_order_relaxed);
+  note_position (position_);
   planned_ = false; // whole chunks from here on
   shared.readiness.flag_recheck ();
+}
+
+/// The rate that the tracks of this segment have agreed on, before downstream hears of it.
+void Mixer::settle_rate () noexcept
+{
+  double rate = segment_.rate;
+  {
+    const std::lock_guard lock {control_};
+    if (rate_seqnum_ == seqnum_)
+      rate = agreed_rate_;
+    rate_seqnum_ = seqnum_;
+    agreed_rate_ = rate; // who comes later has to keep to it
+  }
+  if (rate != segment_.rate)
+    set_rate (rate);
+}
+
+/// The segment takes as long as before, with audio that is sped up already.
+void Mixer::set_rate (double rate) noexcept
+{
+  const double part = rate / segment_.rate;
+  segment_.applied_rate /= part;
+  if (GST_CLOCK_TIME_IS_VALID (segment_.stop))
+    segment_.stop = segment_.start +
+        static_cast<guint64> (static_cast<double> (segment_.stop - segment_.start) * part);
+  segment_.rate = rate;
+  rate_begin_ = segment_begin_;
+  rate_base_ = segment_.base;
+}
+
+/// Of so much audio at its own speed, truncated to a nanosecond.
+GstClockTime Mixer::length_of (Frames frames) const noexcept
+{
+  return gst_util_uint64_scale (
+      static_cast<guint64> (frames), GST_SECOND, static_cast<guint64> (std::max (rate_hz (), 1)));
 }
 
 /// Running time, truncated to a nanosecond.
 GstClockTime Mixer::time_of (Frames at) const noexcept
 {
-  return gst_util_uint64_scale (
-      static_cast<guint64> (at), GST_SECOND, static_cast<guint64> (std::max (rate_hz (), 1)));
+  const GstClockTime length = length_of (std::max (at, rate_begin_)) - length_of (rate_begin_);
+  return rate_base_ +
+      (segment_.rate == 1.0
+              ? length
+              : static_cast<GstClockTime> (static_cast<double> (length) / segment_.rate));
 }
 
 /// The position in the output's segment, also of a frame just before it.
 GstClockTime Mixer::segment_time_of (Frames at) const noexcept
 {
-  return segment_.start + (time_of (std::max (at, segment_begin_)) - segment_.base);
+  return segment_.start + (length_of (std::max (at, segment_begin_)) - length_of (segment_begin_));
+}
+
+/// What a POSITION query hears: stream time.
+void Mixer::note_position (Frames at) noexcept
+{
+  const GstClockTime since = segment_time_of (at) - segment_.start;
+  position_ns_.store (segment_.time +
+          (segment_.applied_rate == 1.0 ? since
+                                        : static_cast<GstClockTime> (
+                                              static_cast<double> (since) * segment_.applied_rate)),
+      std::memory_order_relaxed);
 }
 
 void Mixer::push_end (GstEvent *event)

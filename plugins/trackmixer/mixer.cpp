@@ -141,30 +141,56 @@ void Mixer::interrupt () noexcept
 std::uint64_t Mixer::announce_seek (const GstSegment &segment, std::uint32_t seqnum) noexcept
 {
   const std::lock_guard lock {control_};
-  seeks_.push_back ({++last_seek_, seqnum, segment});
+  seeks_.push_back ({++last_seek_, seqnum, segment, 0.0});
   return last_seek_;
 }
 
 void Mixer::withdraw_seek (std::uint64_t number) noexcept
 {
   const std::lock_guard lock {control_};
-  std::erase_if (seeks_, [number] (const Seek &seek) { return seek.number == number; });
+  std::erase_if (seeks_, [number] (const auto &seek) { return seek.number == number; });
 }
 
-std::optional<std::uint64_t> Mixer::number_of_seek (std::uint32_t seqnum) const noexcept
+std::optional<AnnouncedSeek> Mixer::announced_seek (std::uint64_t number) const noexcept
 {
   const std::lock_guard lock {control_};
-  for (const Seek &seek : seeks_)
-    if (seek.seqnum == seqnum)
-      return seek.number;
+  for (const AnnouncedSeek &seek : seeks_)
+    if (seek.number == number)
+      return seek;
   return {};
+}
+
+std::optional<AnnouncedSeek> Mixer::announced_seek_of (std::uint32_t seqnum) const noexcept
+{
+  const std::lock_guard lock {control_};
+  for (const AnnouncedSeek &seek : seeks_)
+    if (seek.seqnum == seqnum)
+      return seek;
+  return {};
+}
+
+bool Mixer::agree_on_rate (std::uint32_t seqnum, double rate) noexcept
+{
+  const std::lock_guard lock {control_};
+  for (AnnouncedSeek &seek : seeks_)
+    if (seek.seqnum == seqnum) {
+      if (seek.rate == 0.0)
+        seek.rate = rate;
+      return seek.rate == rate;
+    }
+  if (rate_seqnum_ != seqnum) {
+    rate_seqnum_ = seqnum;
+    agreed_rate_ = rate;
+  }
+  return agreed_rate_ == rate;
 }
 
 void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept
 {
   const std::lock_guard lock {task_};
   segment_ = *segment;
-  segment_begin_ = 0;
+  segment_begin_ = rate_begin_ = 0;
+  rate_base_ = 0;
   seqnum_ = seqnum;
   position_ = anchor_ = planned_end_ = mix_begin_ = 0;
   chunk_ = 0;
@@ -211,6 +237,8 @@ void Mixer::reset () noexcept
     track->flush_seqnum = 0;
     track->mix.format = {};
   }
+  rate_seqnum_ = seqnum_;
+  agreed_rate_ = segment_.rate;
   rate_hz_.store (0, std::memory_order_release);
   hold_ends_.reset ();
   asked_if_live_ = {};
@@ -272,10 +300,7 @@ void Mixer::begin_at (Frames start) noexcept
 {
   start_open_ = false;
   position_ = mix_begin_ = start;
-  position_ns_.store (segment_.start +
-          gst_util_uint64_scale (
-              static_cast<guint64> (start), GST_SECOND, static_cast<guint64> (rate_hz ())),
-      std::memory_order_relaxed);
+  note_position (start);
   GST_INFO_OBJECT (element_, "the mix begins at frame %" G_GINT64_FORMAT, start);
 }
 

@@ -38,6 +38,14 @@ constexpr GstClockTime kMaxRampTime = 60 * GST_SECOND;
 /// What happens when the queues are at max-total-bytes and a track has nothing.
 enum class Starvation : std::uint8_t { silence, error };
 
+/// A seek without flush that has been sent to the tracks and that the mix has not come to yet.
+struct AnnouncedSeek {
+  std::uint64_t number; // not 0
+  std::uint32_t seqnum;
+  GstSegment segment;
+  double rate; // see agree_on_rate(); 0: no track has brought its segment
+};
+
 /// The length of a chunk as a fraction of a second.
 struct ChunkLength {
   guint64 numerator {0};
@@ -146,8 +154,17 @@ public:
   std::uint64_t announce_seek (const GstSegment &segment, std::uint32_t seqnum) noexcept;
   /// No track could do it.
   void withdraw_seek (std::uint64_t number) noexcept;
-  /// Of a seek that the mix has not come to yet.
-  [[nodiscard]] std::optional<std::uint64_t> number_of_seek (std::uint32_t seqnum) const noexcept;
+  [[nodiscard]] std::optional<AnnouncedSeek> announced_seek (std::uint64_t number) const noexcept;
+  [[nodiscard]] std::optional<AnnouncedSeek> announced_seek_of (
+      std::uint32_t seqnum) const noexcept;
+
+  // --- rates of segments; any thread
+
+  /// A track brings the segment of the seek with this seqnum at this rate: that of the seek, or
+  /// less where an element before it has sped the audio up itself (its applied rate). All have to
+  /// have the same, and the first says which; then the mix goes out at it. False: it is another
+  /// one.
+  [[nodiscard]] bool agree_on_rate (std::uint32_t seqnum, double rate) noexcept;
 
   // --- live; any thread
 
@@ -240,8 +257,12 @@ private:
       Track &track, std::span<Sample> acc, std::span<const Sample> in, Frames at) noexcept;
   [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
   [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
+  void settle_rate () noexcept;
+  void set_rate (double rate) noexcept;
+  [[nodiscard]] GstClockTime length_of (Frames frames) const noexcept;
   [[nodiscard]] GstClockTime time_of (Frames at) const noexcept;
   [[nodiscard]] GstClockTime segment_time_of (Frames at) const noexcept;
+  void note_position (Frames at) noexcept;
   [[nodiscard]] TrackFormat prepare_format (const Track &track, const GstAudioInfo &info);
   void report_unconvertible (const Track &track, const GstAudioInfo &info);
   static void consume (Track &track, QueueItem &item, Frames frames) noexcept;
@@ -259,13 +280,10 @@ private:
   mutable std::mutex control_;
   GstFlowReturn flow_ {GST_FLOW_OK};           // under control_; what the feeders hear
   std::vector<std::shared_ptr<Track>> tracks_; // under control_, in the order of their indices
-  struct Seek {
-    std::uint64_t number;
-    std::uint32_t seqnum;
-    GstSegment segment;
-  };
-  std::vector<Seek> seeks_;                   // under control_: without flush, not come to yet
-  std::uint64_t last_seek_ {0};               // under control_
+  std::vector<AnnouncedSeek> seeks_;           // under control_
+  std::uint32_t rate_seqnum_ {0}; // under control_: of the seek whose rate is agreed on,
+  double agreed_rate_ {1.0};      // under control_: and that rate
+  std::uint64_t last_seek_ {0};   // under control_
   std::atomic<std::uint64_t> generation_ {1}; // of tracks_
   std::atomic<int> rate_hz_ {0};
   std::atomic<GstClockTime> position_ns_ {0};
@@ -335,7 +353,9 @@ private:
   dsp::AlignedVector<std::byte> mix_memory_; // the sum, where it can't be made in the output buffer
   dsp::AlignedVector<std::byte> convert_memory_; // one track's piece in the mix's format
   GstSegment segment_ {};
-  Frames segment_begin_ {0}; // the frame of its base
+  Frames segment_begin_ {0};   // the frame of its base
+  Frames rate_begin_ {0};      // since when its rate holds,
+  GstClockTime rate_base_ {0}; // and the running time of that frame
   std::uint32_t seqnum_ {0};
   bool stream_started_ {false};
   bool segment_pending_ {true};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 #define GST_CAT_DEFAULT gst_track_mixer_debug
@@ -80,6 +81,7 @@ void forward_flushes (Element &state)
         state.seek_flushed = true;
       }
       state.segment = segment;
+      state.segment_seqnum = seqnum;
       lock.unlock ();
       send_flush_stop (state, seqnum, segment);
     } else {
@@ -153,6 +155,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
   track.timeline.reset ();
   track.resampler.forget ();
   track.left_out = track.segment_done = track.lost_warned = false;
+  track.off_rate.store (false);
   track.format_pending = track.feeder_caps != nullptr;
   track.queue.set_flushing (false);
   {
@@ -162,6 +165,14 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
       seqnum = track.flush_seqnum; // some send another one with the stop than with the start
   }
   forward_flush_stop (state, seqnum);
+}
+
+SeekRate wanted_rate (Element &state, const Track &track)
+{
+  const std::lock_guard lock {state.flush};
+  if (state.seek_seqnum != 0 && track.flush_seqnum == state.seek_seqnum)
+    return {state.seek_seqnum, state.seek_segment.rate}; // which downstream may not have yet
+  return {state.segment_seqnum, state.segment.rate};
 }
 
 void track_released (Element &state)
@@ -256,33 +267,50 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
 
 namespace {
 
+/// This track goes on where it was while the mix changes its rate: what it has does not fit.
+void set_off_rate (Track &track)
+{
+  track.off_rate.store (true); // its feeder says so, with its next buffer
+  track.queue.clear ();
+}
+
 /// Sends a seek without flush to the tracks, each of which then brings a segment. Takes the event.
 bool send_without_flush (Element &state, GstEvent *event, const GstSegment &segment)
 {
+  const auto seqnum = gst_event_get_seqnum (event);
   GstSegment before;
+  std::uint32_t seqnum_before = 0;
   {
     const std::lock_guard lock {state.flush};
     before = std::exchange (state.segment, segment);
+    seqnum_before = std::exchange (state.segment_seqnum, seqnum);
   }
-  const auto number = state.mixer.announce_seek (segment, gst_event_get_seqnum (event));
+  const auto number = state.mixer.announce_seek (segment, seqnum);
   const auto tracks = state.mixer.tracks ();
   // All of them first: the mix must not go on with the first one that is there.
   for (const auto &track : tracks)
     track->queue.expect_segment (number);
   bool sought = false;
+  std::vector<Track *> deaf;
   for (const auto &track : tracks) {
     GstPad *pad = state.mixer.ref_pad (*track);
     const bool reached = pad && gst_pad_push_event (pad, gst_event_ref (event));
     gst_clear_object (&pad);
-    if (!reached)
+    if (!reached) {
       track->queue.give_up_segment ();
+      deaf.push_back (track.get ());
+    }
     sought = sought || reached;
   }
   gst_event_unref (event);
+  if (sought && segment.rate != before.rate)
+    for (Track *track : deaf)
+      set_off_rate (*track);
   if (!sought) {
     state.mixer.withdraw_seek (number);
     const std::lock_guard lock {state.flush};
     state.segment = before;
+    state.segment_seqnum = seqnum_before;
   }
   return sought;
 }
@@ -295,8 +323,11 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
   GstFormat format = GST_FORMAT_UNDEFINED;
   GstSeekFlags flags = GST_SEEK_FLAG_NONE;
   gst_event_parse_seek (event, &rate, &format, &flags, nullptr, nullptr, nullptr, nullptr);
-  if (format != GST_FORMAT_TIME || rate != 1.0) {
-    GST_WARNING_OBJECT (parent, "refuses %" GST_PTR_FORMAT ": only seeks in time at rate 1", event);
+  if (format != GST_FORMAT_TIME || rate <= 0.0 || (flags & GST_SEEK_FLAG_INSTANT_RATE_CHANGE)) {
+    GST_WARNING_OBJECT (parent,
+        "refuses %" GST_PTR_FORMAT
+        ": only seeks in time, forwards, and with a segment of their own",
+        event);
     gst_event_unref (event);
     return false;
   }
@@ -306,6 +337,7 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
     const std::lock_guard lock {state.flush};
     segment = state.segment;
   }
+  const double rate_before = segment.rate;
   event = resolve_seek (state, parent, event, segment);
   if (!event)
     return false;
@@ -346,6 +378,7 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
   }
   gst_event_unref (event);
   bool flushed = sought;
+  std::vector<Track *> deaf;
   {
     const std::lock_guard lock {state.flush};
     state.seeking_seqnum = 0;
@@ -357,7 +390,12 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
       for (const auto &track : tracks)
         if (track->flush_seqnum != seqnum)
           track->unseekable_seqnum = seqnum;
+    for (const auto &track : tracks)
+      if (flushed && rate != rate_before && track->flush_seqnum != seqnum)
+        deaf.push_back (track.get ());
   }
+  for (Track *track : deaf)
+    set_off_rate (*track);
   if (flushed) // the last track to answer may have been one that can't
     forward_flush_stop (state, seqnum);
   return sought;

@@ -13,6 +13,9 @@ namespace mt::trackmixer {
 void flush_start (Element &state, Track &track, std::uint32_t seqnum);
 void flush_stop (Element &state, Track &track, std::uint32_t seqnum);
 
+/// What a segment of this track has to keep to that is of no seek without flush; its feeder.
+[[nodiscard]] SeekRate wanted_rate (Element &state, const Track &track);
+
 /// Sends a seek to every track. Takes the event. False: it is one that can't be done, or no track
 /// can do it.
 /// Threads  any but the mix task.

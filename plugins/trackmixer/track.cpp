@@ -13,13 +13,13 @@ Frames frame_at (GstClockTime time, int rate_hz) noexcept
       gst_util_uint64_scale_round (time, static_cast<guint64> (rate_hz), GST_SECOND));
 }
 
-Frames TrackTimeline::place (GstClockTime running_time, Frames frames, int rate_hz, bool discont,
+Frames TrackTimeline::place (GstClockTime time, Frames frames, int rate_hz, bool discont,
     GstClockTime threshold, GstClockTime discont_wait) noexcept
 {
   const bool after_gap = std::exchange (gap_pending_, false);
   Frames start = expected_;
-  if (GST_CLOCK_TIME_IS_VALID (running_time)) {
-    const Frames stamped = frame_at (running_time, rate_hz);
+  if (GST_CLOCK_TIME_IS_VALID (time)) {
+    const Frames stamped = frame_at (time, rate_hz);
     if (after_gap &&
         (before_gap_ == kUnknown ||
             std::abs (stamped - before_gap_) < std::abs (stamped - expected_)))
@@ -34,10 +34,10 @@ Frames TrackTimeline::place (GstClockTime running_time, Frames frames, int rate_
       if (stamped == expected_ || within_threshold ()) {
         apart_since_ = GST_CLOCK_TIME_NONE;
       } else if (!GST_CLOCK_TIME_IS_VALID (apart_since_)) {
-        apart_since_ = running_time;
+        apart_since_ = time;
         resync = discont_wait == 0 || after_gap;
       } else {
-        resync = running_time < apart_since_ || running_time - apart_since_ >= discont_wait;
+        resync = time < apart_since_ || time - apart_since_ >= discont_wait;
       }
     }
     if (resync) {
@@ -51,11 +51,11 @@ Frames TrackTimeline::place (GstClockTime running_time, Frames frames, int rate_
   return start;
 }
 
-Frames TrackTimeline::place_gap (GstClockTime end_running_time, int rate_hz) noexcept
+Frames TrackTimeline::place_gap (GstClockTime end, int rate_hz) noexcept
 {
   if (!std::exchange (gap_pending_, true))
     before_gap_ = expected_;
-  expected_ = frame_at (end_running_time, rate_hz);
+  expected_ = frame_at (end, rate_hz);
   return expected_;
 }
 

@@ -18,6 +18,12 @@
 
 namespace mt::trackmixer {
 
+/// How fast a seek wants the mix to play.
+struct SeekRate {
+  std::uint32_t seqnum {0}; // 0: there was no seek
+  double rate {1.0};
+};
+
 /// Settings. Any thread writes, the mix task reads once a chunk.
 struct TrackSettings {
   std::atomic<double> volume {1.0}; // linear gain, 0 to 10
@@ -34,7 +40,7 @@ struct TrackSettings {
 /// once more it would be one frame early.
 Frames frame_at (GstClockTime time, int rate_hz) noexcept;
 
-/// Places buffers on the mix's time line by their running time.
+/// Places buffers on the mix's time line by their time in it: see time_in_mix() in trackinput.cpp.
 ///
 /// Time stamps jitter (Matroska's count milliseconds), so a buffer that comes within the threshold
 /// of where the last one ended is placed there, and one that does not is only believed once the
@@ -59,13 +65,13 @@ public:
   }
 
   /// Where the buffer begins.
-  Frames place (GstClockTime running_time, Frames frames, int rate_hz, bool discont,
-      GstClockTime threshold, GstClockTime discont_wait) noexcept;
+  Frames place (GstClockTime time, Frames frames, int rate_hz, bool discont, GstClockTime threshold,
+      GstClockTime discont_wait) noexcept;
 
   /// A gap up to this time is announced. Returns where it ends. The audio that follows is placed
   /// at the end of the gap or, if that is nearer to its time stamp, where the gap began: demuxers
   /// announce gaps for tracks that are only late.
-  Frames place_gap (GstClockTime end_running_time, int rate_hz) noexcept;
+  Frames place_gap (GstClockTime end, int rate_hz) noexcept;
 
   GstSegment segment;
 
@@ -150,11 +156,14 @@ struct Track {
   TrackSettings settings;
   TrackQueue queue;
   TrackTimeline timeline;                   // feeder
+  std::uint64_t sought_segment {0};         // feeder: of the last seek without flush that it did
+  SeekRate wanted;                          // feeder: of the seek that its segment belongs to
   GstAudioInfo feeder_info {};              // feeder: of the audio that comes in
   TrackResampler resampler;                 // feeder: where that has another rate than the mix
   GstCaps *feeder_caps {nullptr};           // feeder: the last ones
   std::atomic<bool> format_pending {false}; // the format has to be queued before the next audio
   std::atomic<bool> resync {false};         // it missed a deadline: align it anew, see place()
+  std::atomic<bool> off_rate {false};       // the mix plays at another rate than its segment's
   bool left_out {false};                    // feeder: see leave_out() in trackinput.cpp
   bool segment_done {false};                // feeder: nothing more comes before the next segment
   bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used

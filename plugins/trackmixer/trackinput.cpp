@@ -3,11 +3,13 @@
 #include "trackinput.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "converter.hpp"
+#include "seeking.hpp"
 #include "track.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
@@ -69,13 +71,26 @@ GstFlowReturn push_pending_format (Element &state, Track &track)
   return flow;
 }
 
+/// Where in the mix a time of a segment is: its running time, of which each second holds as much
+/// audio as the segment's rate says. None: outside of the segment.
+GstClockTime time_in_mix (const GstSegment &segment, GstClockTime time)
+{
+  const auto running_time = gst_segment_to_running_time (&segment, GST_FORMAT_TIME, time);
+  if (!GST_CLOCK_TIME_IS_VALID (running_time) || segment.rate == 1.0)
+    return running_time;
+  // Not of the running time, which is rounded at a rate that may be high.
+  const auto base =
+      static_cast<GstClockTime> (static_cast<long double> (segment.base) * segment.rate);
+  return base + (time - segment.start - segment.offset);
+}
+
 /// At the track's own rate.
 Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
 {
-  const GstClockTime running_time = GST_CLOCK_TIME_IS_VALID (time)
-      ? gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, time)
+  const GstClockTime time_of_mix = GST_CLOCK_TIME_IS_VALID (time)
+      ? time_in_mix (track.timeline.segment, time)
       : GST_CLOCK_TIME_NONE;
-  return track.timeline.place (running_time, frames, GST_AUDIO_INFO_RATE (&track.feeder_info),
+  return track.timeline.place (time_of_mix, frames, GST_AUDIO_INFO_RATE (&track.feeder_info),
       discont, state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
       state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
 }
@@ -84,13 +99,13 @@ Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bo
 Frames frame_of_segment (
     Element &state, const Track &track, const GstSegment &segment, GstClockTime time)
 {
-  const auto running_time = gst_segment_to_running_time (&segment, GST_FORMAT_TIME, time);
-  if (!GST_CLOCK_TIME_IS_VALID (running_time))
+  const auto time_of_mix = time_in_mix (segment, time);
+  if (!GST_CLOCK_TIME_IS_VALID (time_of_mix))
     return TrackQueue::kNever;
   if (!track.feeder_info.finfo)
-    return frame_at (running_time, state.mixer.rate_hz ());
+    return frame_at (time_of_mix, state.mixer.rate_hz ());
   // As audio at that time would be placed, or it would lie a frame off.
-  const Frames frame = frame_at (running_time, GST_AUDIO_INFO_RATE (&track.feeder_info));
+  const Frames frame = frame_at (time_of_mix, GST_AUDIO_INFO_RATE (&track.feeder_info));
   return track.resampler.active () ? track.resampler.to_mix (frame) : frame;
 }
 
@@ -103,19 +118,44 @@ GstFlowReturn push_rest (Element &state, Track &track)
   return rest.object ? track.queue.push (rest) : GST_FLOW_OK;
 }
 
-/// A seek without flush of the whole mix has brought this segment: it begins when the mix has done
-/// with what was before it on every track.
-void begin_sought_segment (
-    Element &state, Track &track, const GstSegment &segment, std::uint32_t seqnum)
+/// The seek without flush that has brought this segment. None: it is one of the track's own.
+std::optional<AnnouncedSeek> seek_behind (
+    Element &state, const Track &track, const GstSegment &segment, std::uint32_t seqnum)
 {
   const auto expected = track.queue.expected_segment ();
   if (expected == 0)
-    return;
+    return {};
+  if (const auto seek = state.mixer.announced_seek_of (seqnum); seek)
+    return seek->number > track.sought_segment ? seek : std::nullopt;
+  // Not everyone keeps the seek's seqnum. But the segment may have been on its way before its
+  // source heard of the seek: only behind a SEGMENT_DONE there is nothing more of that.
+  const auto seek = state.mixer.announced_seek (expected);
+  const bool is_there = seek && segment.format == GST_FORMAT_TIME &&
+      (track.segment_done || segment.time == seek->segment.time);
+  return is_there ? seek : std::nullopt;
+}
+
+/// It begins when the mix has done with what was before it on every track.
+void begin_sought_segment (
+    Element &state, Track &track, const GstSegment &segment, std::uint64_t seek)
+{
   (void)push_rest (state, track);
   const Frames begin = frame_of_segment (state, track, segment, segment.start);
-  track.queue.begin_segment (state.mixer.number_of_seek (seqnum).value_or (expected),
-      begin == TrackQueue::kNever ? 0 : begin);
+  track.queue.begin_segment (seek, begin == TrackQueue::kNever ? 0 : begin);
   track.segment_done = false;
+}
+
+/// Whether the mix plays at the rate of this segment: as the seek wants it, or with the rest of the
+/// speed applied.
+bool keeps_rate (Element &state, const Track &track, const GstSegment &segment)
+{
+  constexpr double kRounding = 1e-9;
+  if (segment.rate <= 0.0)
+    return false;
+  const double wanted = track.wanted.rate;
+  const double speed = segment.rate * std::abs (segment.applied_rate);
+  return (segment.rate == wanted || std::abs (speed - wanted) <= kRounding * wanted) &&
+      state.mixer.agree_on_rate (track.wanted.seqnum, segment.rate);
 }
 
 /// Resamples a buffer that begins at frame `start` of the track. Takes it.
@@ -298,17 +338,30 @@ void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *
 {
   const GstSegment *segment = nullptr;
   gst_event_parse_segment (event, &segment);
-  if (segment->format == GST_FORMAT_TIME && segment->rate == 1.0)
-    begin_sought_segment (state, track, *segment, gst_event_get_seqnum (event));
+  const auto sought = seek_behind (state, track, *segment, gst_event_get_seqnum (event));
+  if (sought)
+    track.wanted = {sought->seqnum, sought->segment.rate};
+  else if (track.queue.expected_segment () == 0) // or it is one from before that seek
+    track.wanted = wanted_rate (state, track);
+  const bool fits = segment->format == GST_FORMAT_TIME && keeps_rate (state, track, *segment);
+  if (sought)
+    track.sought_segment = sought->number;
+  if (sought && fits)
+    begin_sought_segment (state, track, *segment, sought->number);
+  else if (sought)
+    track.queue.give_up_segment ();
   track.timeline.expect_discontinuity ();
   track.lost_warned = false;
-  if (segment->format != GST_FORMAT_TIME || segment->rate != 1.0) {
+  track.off_rate.store (false);
+  if (!fits) {
     GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-        ("Track %s is left out: its segment is in %s at rate %g; only one in time at rate 1 can be "
-         "mixed.",
-            track.name.c_str (), gst_format_get_name (segment->format), segment->rate),
+        ("Track %s is left out: its segment is in %s at rate %g; only one in time at the mix's "
+         "rate "
+         "%g can be mixed.",
+            track.name.c_str (), gst_format_get_name (segment->format), segment->rate,
+            track.wanted.rate),
         ("It counts as ended until another segment comes. Put a parser or decoder before %s that "
-         "gives time, and seek at rate 1.",
+         "gives time, and seek all tracks at once, through the mixer.",
             track.name.c_str ()));
     gst_segment_init (&track.timeline.segment, GST_FORMAT_UNDEFINED);
     leave_out (track);
@@ -335,7 +388,7 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
     return;
   // The end from its own time: lengths in frames are rounded, and many short gaps would add that
   // up.
-  const auto end = gst_segment_to_running_time (&track.timeline.segment, GST_FORMAT_TIME, to);
+  const auto end = time_in_mix (track.timeline.segment, to);
   const Frames place = track.timeline.place_gap (end, GST_AUDIO_INFO_RATE (&track.feeder_info));
   track.queue.note_gap (track.resampler.active () ? track.resampler.to_mix (place) : place,
       frame_at (kGapPatience, rate));
@@ -369,6 +422,17 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
         ("Track %s is left out: a buffer came before %s.", track.name.c_str (),
             track.feeder_info.finfo ? "a segment" : "caps"),
         ("It counts as ended until both have come. Put a parser or decoder before %s.",
+            track.name.c_str ()));
+    leave_out (track);
+  }
+  if (track.off_rate.exchange (false) && !track.left_out) {
+    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+        ("Track %s is left out: it could not follow a seek that has changed the mix's rate from "
+         "%g.",
+            track.name.c_str (), track.timeline.segment.rate),
+        ("It counts as ended until another segment comes. Put something before %s that can seek, "
+         "or "
+         "play at rate 1.",
             track.name.c_str ()));
     leave_out (track);
   }

@@ -2,12 +2,10 @@
 // Loops as applications play them: a flushing segment seek, then a segment seek without flush at
 // each SEGMENT_DONE. The oracle for events and times is a source without a mixer: audiomixer loses
 // what comes after the first round.
-#include "containers.hpp"
-#include "pipelinerun.hpp"
+#include "listener.hpp"
 
 #include <atomic>
-#include <mutex>
-#include <vector>
+#include <iterator>
 
 #include <gst/check/gstcheck.h>
 
@@ -16,101 +14,6 @@ using namespace mt::test;
 namespace {
 
 constexpr std::int64_t kToTheEnd = -1;
-
-GstClockTime time_of (std::int64_t frame)
-{
-  return gst_util_uint64_scale (static_cast<guint64> (frame), GST_SECOND, kRateHz);
-}
-
-/// What a sink has seen between two SEGMENT events.
-struct Round {
-  GstClockTime start, stop, base, time;
-  bool is_loop;
-  std::vector<float> samples;
-  GstClockTime first_running_time {GST_CLOCK_TIME_NONE};
-  GstClockTime end_running_time {GST_CLOCK_TIME_NONE};
-  std::size_t broken {0};
-  gint64 segment_done {-1};
-  int segment_dones {0};
-};
-
-/// Listens at the sink named `out`.
-class Listener {
-public:
-  explicit Listener (const Pipeline &pipeline)
-      : pad_ {gst_element_get_static_pad (pipeline.find ("out"), "sink")}
-  {
-    probe_ = gst_pad_add_probe (
-        pad_,
-        static_cast<GstPadProbeType> (GST_PAD_PROBE_TYPE_BUFFER |
-            GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH),
-        [] (GstPad *, GstPadProbeInfo *info, gpointer self) noexcept {
-          static_cast<Listener *> (self)->hear (info);
-          return GST_PAD_PROBE_OK;
-        },
-        this, nullptr);
-  }
-  ~Listener ()
-  {
-    gst_pad_remove_probe (pad_, probe_);
-    gst_object_unref (pad_);
-  }
-  Listener (const Listener &) = delete;
-  Listener &operator= (const Listener &) = delete;
-
-  std::vector<Round> rounds ()
-  {
-    const std::lock_guard lock {mutex_};
-    return rounds_;
-  }
-
-private:
-  void hear (GstPadProbeInfo *info)
-  {
-    const std::lock_guard lock {mutex_};
-    if (info->type & GST_PAD_PROBE_TYPE_BUFFER)
-      take (GST_PAD_PROBE_INFO_BUFFER (info));
-    else
-      note (GST_PAD_PROBE_INFO_EVENT (info));
-  }
-  void note (GstEvent *event)
-  {
-    if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP) {
-      rounds_.clear ();
-    } else if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT) {
-      gst_event_copy_segment (event, &segment_);
-      rounds_.push_back ({segment_.start, segment_.stop, segment_.base, segment_.time,
-          (segment_.flags & GST_SEGMENT_FLAG_SEGMENT) != 0, {}});
-    } else if (GST_EVENT_TYPE (event) == GST_EVENT_SEGMENT_DONE) {
-      gst_event_parse_segment_done (event, nullptr, &rounds_.back ().segment_done);
-      ++rounds_.back ().segment_dones;
-    }
-  }
-  void take (GstBuffer *buffer)
-  {
-    Round &round = rounds_.back ();
-    const auto running_time =
-        gst_segment_to_running_time (&segment_, GST_FORMAT_TIME, GST_BUFFER_PTS (buffer));
-    if (!GST_CLOCK_TIME_IS_VALID (round.first_running_time))
-      round.first_running_time = running_time;
-    else if (std::max (running_time, round.end_running_time) -
-            std::min (running_time, round.end_running_time) >
-        1)
-      ++round.broken;
-    round.end_running_time = running_time + GST_BUFFER_DURATION (buffer);
-    GstMapInfo map;
-    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
-    const auto *data = reinterpret_cast<const float *> (map.data);
-    round.samples.insert (round.samples.end (), data, data + map.size / sizeof (float));
-    gst_buffer_unmap (buffer, &map);
-  }
-
-  GstPad *pad_;
-  gulong probe_;
-  std::mutex mutex_;
-  GstSegment segment_ {};
-  std::vector<Round> rounds_;
-};
 
 bool seek (const Pipeline &pipeline, int flags, std::int64_t from, std::int64_t to)
 {
