@@ -30,19 +30,19 @@ constexpr double kTransformFixedNs = 25.0;
 
 constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
 
-constexpr double kAheadNs = 0.06;  // a product and bin of the passes over several blocks
+constexpr double kAheadNs = 0.05;  // a product and bin of the passes over several blocks
 constexpr double kSingleNs = 0.16; // a product and bin of a pass over one block
-constexpr double kNewestNs = 0.2;  // the same of the newest blocks
-constexpr double kLeftNs = 0.15;   // to write and read what a pass has left, a bin
+constexpr double kNewestNs = 0.17; // the same of the newest blocks
+constexpr double kLeftNs = 0.3;    // to write and read what a pass has left, a bin
 constexpr double kSumsFixedNs = 60.0;
-/// What reading a slot and bin costs more when response and history of all paths have so many
-/// bytes.
-struct Memory {
-  double from_bytes, to_bytes; // nothing below, all above
-  double slot_ns;
+/// What reading a byte costs more when all stages together have touched so many since it was read
+/// the last time.
+struct Cache {
+  double from_bytes, to_bytes; // it holds all below, nothing above
+  double byte_ns;
 };
-constexpr Memory kBehindSecondLevel {1.0e6, 2.0e6, 0.08};
-constexpr Memory kBehindThirdLevel {6.0e6, 12.0e6, 0.25};
+constexpr std::array kCaches {Cache {1.0e6, 3.0e6, 0.0082}, Cache {10.0e6, 33.0e6, 0.052}};
+constexpr std::size_t kBinBytes = 8;
 constexpr double kFrameNs = 0.5; // in and out of one channel, whatever the partition
 
 bool is_quick (std::size_t length) noexcept
@@ -62,32 +62,71 @@ double transform_ns (std::size_t length) noexcept
       static_cast<double> (length) * bin_ns * (is_quick (length) ? 1.0 : kOddFactor);
 }
 
-/// Of one of `paths` paths, which share the caches.
-double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_at_once,
-    std::size_t paths) noexcept
+std::size_t padded_bins (std::size_t length) noexcept
 {
-  const double path_count = static_cast<double> (paths);
-  const auto bins = static_cast<double> ((length + kTileBins - 1) / kTileBins * kTileBins);
+  return (length + kTileBins - 1) / kTileBins * kTileBins;
+}
+
+/// Of one path, with all that it reads in the second-level cache.
+double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_at_once) noexcept
+{
+  const auto bins = static_cast<double> (padded_bins (length));
   const auto count = static_cast<double> (partitions);
   const auto blocks = static_cast<double> (blocks_at_once);
   if (blocks_at_once == 1)
     return kSumsFixedNs + bins * count * kSingleNs;
-  // It is read once for all blocks of a pass.
-  double slot_ns = 0.0;
-  for (const Memory &level : {kBehindSecondLevel, kBehindThirdLevel}) {
-    const double part =
-        (bins * 16.0 * count * path_count - level.from_bytes) / (level.to_bytes - level.from_bytes);
-    slot_ns += level.slot_ns * std::clamp (part, 0.0, 1.0);
-  }
-  const double pass_ns = kAheadNs + slot_ns / blocks;
   // The blocks of a group add 0, 1, 2 … newest blocks. A pass reads zeros past the last partition.
   return kSumsFixedNs * blocks / 4.0 +
-      bins * ((count + blocks / 2.0) * pass_ns + (blocks - 1.0) / 2.0 * kNewestNs + kLeftNs);
+      bins * ((count + blocks / 2.0) * kAheadNs + (blocks - 1.0) / 2.0 * kNewestNs + kLeftNs);
 }
 
-double least_sums_ns (std::size_t length, std::size_t partitions, std::size_t paths) noexcept
+double least_sums_ns (std::size_t length, std::size_t partitions) noexcept
 {
-  return sums_ns (length, partitions, best_blocks_at_once (length, partitions, paths), paths);
+  return sums_ns (length, partitions, best_blocks_at_once (length, partitions));
+}
+
+/// The spectra and sums of a stage: how much there is, and how much of it one frame reads.
+struct Memory {
+  double bytes;
+  double bytes_a_frame;
+};
+
+Memory memory_of (const StageShape &stage, const PartitionRequest &request) noexcept
+{
+  const auto spectrum_bytes =
+      static_cast<double> (padded_bins (stage.transform_length) * kBinBytes);
+  const auto inputs = static_cast<double> (request.inputs);
+  const auto outputs = static_cast<double> (request.outputs);
+  const auto paths = static_cast<double> (request.paths);
+  const auto count = static_cast<double> (stage.partitions);
+  const auto blocks = static_cast<double> (stage.blocks_at_once);
+  // Histories and responses, what of both is kept once more for the newest blocks, what is left.
+  const double held = inputs * (count + blocks - 1.0) + paths * (count + 2.0 * blocks - 2.0) +
+      outputs * (blocks + 1.0);
+  const double read = paths * ((2.0 * count + blocks - 1.0) / blocks + blocks - 1.0) +
+      outputs * (2.0 * (blocks - 1.0) / blocks + 1.0) + inputs;
+  return {held * spectrum_bytes, read * spectrum_bytes / static_cast<double> (stage.block_frames)};
+}
+
+/// What waiting for memory costs a frame. A pass reads a stage's spectra again after K blocks, and
+/// finds them where all that was read meanwhile has left them.
+double waiting_ns (const Partition &partition, const PartitionRequest &request) noexcept
+{
+  double sum = 0.0;
+  for (const StageShape &stage : partition) {
+    const auto frames = static_cast<double> (stage.blocks_at_once * stage.block_frames);
+    double between = 0.0;
+    for (const StageShape &other : partition) {
+      const Memory memory = memory_of (other, request);
+      between += std::min (memory.bytes, memory.bytes_a_frame * frames);
+    }
+    for (const Cache &cache : kCaches) {
+      const double missed = (between - cache.from_bytes) / (cache.to_bytes - cache.from_bytes);
+      sum +=
+          memory_of (stage, request).bytes_a_frame * cache.byte_ns * std::clamp (missed, 0.0, 1.0);
+    }
+  }
+  return sum;
 }
 
 /// Blocks and their FFT lengths that a stage may have, with what depends on nothing else.
@@ -97,13 +136,12 @@ struct Block {
 };
 
 /// Of the multiples of the head, the one with the cheapest transforms in each half octave.
-std::vector<Block> tail_blocks (std::size_t head, std::size_t most, std::size_t paths)
+std::vector<Block> tail_blocks (std::size_t head, std::size_t most)
 {
   std::vector<Block> blocks;
-  const auto cost = [paths] (const Block &block) {
+  const auto cost = [] (const Block &block) {
     // The bins that are there for the transform only cost in the sums of some ten partitions too.
-    return (2.0 * transform_ns (block.length) +
-               least_sums_ns (block.length, kUsualPartitions, paths)) /
+    return (2.0 * transform_ns (block.length) + least_sums_ns (block.length, kUsualPartitions)) /
         static_cast<double> (block.frames);
   };
   for (std::size_t octave = 2; octave * head <= most; octave *= 2) {
@@ -111,7 +149,7 @@ std::vector<Block> tail_blocks (std::size_t head, std::size_t most, std::size_t 
     for (const std::size_t half : {2, 3}) {
       Block best {0, 0};
       for (std::size_t k = octave * half / 2; k < octave * (half + 1) / 2; k += step) {
-        const Block block {k * head, transform_length (k * head, kUsualPartitions, paths)};
+        const Block block {k * head, transform_length (k * head, kUsualPartitions)};
         if (block.frames <= most && (best.frames == 0 || cost (block) < cost (best)))
           best = block;
       }
@@ -163,9 +201,9 @@ private:
       }
       const std::size_t partitions = ceil_div (end - offset, block);
       if (i == 0)
-        length = transform_length (block, partitions, request_.paths);
-      last_.push_back ({block, partitions, offset, length,
-          best_blocks_at_once (length, partitions, request_.paths)});
+        length = transform_length (block, partitions);
+      last_.push_back (
+          {block, partitions, offset, length, best_blocks_at_once (length, partitions)});
       offset += partitions * block;
       if (i < tails.size ()) {
         if (offset >= request_.ir_frames)
@@ -175,6 +213,11 @@ private:
       }
     }
     take_ (last_, predicted_ns (last_, request_));
+    // More blocks at once read less of the memory that is furthest away.
+    if (last_.back ().blocks_at_once == kSumsInRegisters) {
+      last_.back ().blocks_at_once = kMaxBlocksAtOnce;
+      take_ (last_, predicted_ns (last_, request_));
+    }
   }
 
   const PartitionRequest &request_;
@@ -195,7 +238,7 @@ void search (const PartitionRequest &request, Take take)
       continue;
     const std::size_t head = std::max (whole / parts, kMinBlock);
     offers.offer (head, {});
-    const auto blocks = tail_blocks (head, std::min (kMaxBlock, request.ir_frames), request.paths);
+    const auto blocks = tail_blocks (head, std::min (kMaxBlock, request.ir_frames));
     for (std::size_t first = 0; first < blocks.size (); ++first) {
       offers.offer (head, std::span {&blocks[first], 1});
       for (std::size_t second = first + 1; second < blocks.size (); ++second)
@@ -214,40 +257,36 @@ bool may_spread (const StageShape &stage, std::size_t head_frames) noexcept
   return stage.offset_frames + head_frames >= 2 * stage.block_frames;
 }
 
-StageCosts stage_costs (const StageShape &stage, std::size_t paths) noexcept
+StageCosts stage_costs (const StageShape &stage) noexcept
 {
   return {transform_ns (stage.transform_length),
-      sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once, paths)};
+      sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once)};
 }
 
 double predicted_ns (const Partition &partition, const PartitionRequest &request) noexcept
 {
   const auto channels = static_cast<double> (request.inputs + request.outputs);
-  double sum = kFrameNs * channels / 2.0;
+  double sum = kFrameNs * channels / 2.0 + waiting_ns (partition, request);
   for (const StageShape &stage : partition) {
-    const StageCosts costs = stage_costs (stage, request.paths);
+    const StageCosts costs = stage_costs (stage);
     sum += (channels * costs.transform_ns + static_cast<double> (request.paths) * costs.sums_ns) /
         static_cast<double> (stage.block_frames);
   }
   return sum;
 }
 
-std::size_t best_blocks_at_once (
-    std::size_t transform_length, std::size_t partitions, std::size_t paths) noexcept
+std::size_t best_blocks_at_once (std::size_t transform_length, std::size_t partitions) noexcept
 {
-  std::size_t best = 1;
-  for (const std::size_t blocks : {std::size_t {4}, kMaxBlocksAtOnce})
-    if (sums_ns (transform_length, partitions, blocks, paths) <
-        sums_ns (transform_length, partitions, best, paths))
-      best = blocks;
-  return best;
+  return sums_ns (transform_length, partitions, kSumsInRegisters) <
+          sums_ns (transform_length, partitions, 1)
+      ? kSumsInRegisters
+      : 1;
 }
 
-std::size_t transform_length (
-    std::size_t block_frames, std::size_t partitions, std::size_t paths) noexcept
+std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept
 {
-  const auto cost = [partitions, paths] (std::size_t length) {
-    return 2.0 * transform_ns (length) + least_sums_ns (length, partitions, paths);
+  const auto cost = [partitions] (std::size_t length) {
+    return 2.0 * transform_ns (length) + least_sums_ns (length, partitions);
   };
   std::size_t best = std::max (kMinBlock, std::bit_ceil (block_frames));
   for (std::size_t fives = 1; 16 * fives < best; fives *= 5) {

@@ -42,26 +42,25 @@ struct PartitionRequest {
   std::size_t inputs, outputs, paths; ///< that there is work for
 };
 
-/// Of one stage and one block, as predicted for one core. `paths`: how many share its caches.
+/// Of one stage and one block, as predicted for one core, when all that it reads is near.
 struct StageCosts {
   double transform_ns; ///< of one input or one output
   double sums_ns;      ///< of one path
 };
-StageCosts stage_costs (const StageShape &stage, std::size_t paths) noexcept;
+StageCosts stage_costs (const StageShape &stage) noexcept;
 
-/// Predicted time for one frame, over all channels.
+/// Predicted time for one frame, over all channels: what the stages cost, and what it costs that
+/// they take the caches from each other.
 double predicted_ns (const Partition &partition, const PartitionRequest &request) noexcept;
 
 /// The FFT length for blocks of `block_frames` in `partitions`: at least as long as the block, at
 /// most the next power of two, 2^a 3^b 5^c, a multiple of 16; the cheapest by stage_costs().
 /// docs/decisions/0003-fft-length.md.
-std::size_t transform_length (
-    std::size_t block_frames, std::size_t partitions, std::size_t paths = 2) noexcept;
+std::size_t transform_length (std::size_t block_frames, std::size_t partitions) noexcept;
 
-/// The cheapest StageShape::blocks_at_once by stage_costs(). More blocks save reading the response
-/// and the history, and cost more additions of the newest blocks to what a pass has left.
-std::size_t best_blocks_at_once (
-    std::size_t transform_length, std::size_t partitions, std::size_t paths) noexcept;
+/// The cheaper StageShape::blocks_at_once by stage_costs(), 1 or 4. More blocks save reading the
+/// response and the history, and cost more additions of the newest blocks to what a pass has left.
+std::size_t best_blocks_at_once (std::size_t transform_length, std::size_t partitions) noexcept;
 
 /// The partition with the lowest predicted_ns() of those with up to three stages in which no call
 /// of the usual size ends inside a block that it needs output of. For Schedule::spread all stages

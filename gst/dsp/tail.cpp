@@ -31,10 +31,7 @@ std::size_t Tail::task_count () const noexcept
 /// Ends of slices that cost about the same. The last one is the end of the list.
 std::vector<Tail::Place> Tail::cut (std::size_t slices) const
 {
-  std::size_t paths = 0;
-  for (const std::size_t o : stage_.outputs ())
-    paths += stage_.paths_to (o);
-  const StageCosts costs = stage_costs (stage_.shape (), paths);
+  const StageCosts costs = stage_costs (stage_.shape ());
   const std::size_t inputs = stage_.inputs ().size ();
   const auto tile_cost = [&] (std::size_t task) {
     const std::size_t output = stage_.outputs ()[(task - inputs) / 2];

@@ -41,7 +41,7 @@ START_TEST (test_process_does_not_allocate)
     const auto channels = static_cast<std::size_t> (_i);
     std::mt19937 random {1};
     std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
-    Impulse ir {std::vector<float> (20000 * channels), channels};
+    Impulse ir {std::vector<float> (40000 * channels), channels};
     for (float &tap : ir.samples)
       tap = uniform (random);
     std::vector<float> io (10007 * channels);

@@ -87,6 +87,29 @@ START_TEST (test_longer_costs_more)
   }
 END_TEST
 
+START_TEST (test_channels_share_the_caches)
+  {
+    // A channel never gets cheaper by others beside it, and does get dearer once all of them
+    // together fit into no cache. When all fit into the nearest one, nothing changes.
+    const auto ns_a_channel = [] (std::size_t frames, std::size_t channels) {
+      const PartitionRequest request {
+          frames, 480, 0, Schedule::spread, channels, channels, channels};
+      return predicted_ns (choose_partition (request), request) / static_cast<double> (channels);
+    };
+    for (const std::size_t frames : {4800, 96000, 480000}) {
+      double before_ns = 0.0;
+      for (const std::size_t channels : {1, 2, 3, 6, 8, 16, 64}) {
+        const double ns = ns_a_channel (frames, channels);
+        ck_assert_double_ge (ns, 0.999999 * before_ns);
+        before_ns = ns;
+      }
+    }
+    ck_assert_double_eq_tol (ns_a_channel (4800, 2), ns_a_channel (4800, 1), 1e-9);
+    ck_assert_double_ge (ns_a_channel (96000, 8), 1.2 * ns_a_channel (96000, 1));
+    ck_assert_double_ge (ns_a_channel (480000, 8), 1.5 * ns_a_channel (480000, 1));
+  }
+END_TEST
+
 START_TEST (test_choice_is_the_cheapest)
   {
     for (const std::size_t chunk : {64, 441, 480}) {
@@ -152,6 +175,7 @@ int main ()
   TCase *test_case = tcase_create ("partition");
   tcase_add_loop_test (test_case, test_shapes, 0, std::size (kChunks));
   tcase_add_test (test_case, test_longer_costs_more);
+  tcase_add_test (test_case, test_channels_share_the_caches);
   tcase_add_test (test_case, test_choice_is_the_cheapest);
   tcase_add_test (test_case, test_latency_makes_it_cheaper);
   tcase_add_test (test_case, test_transform_length);
