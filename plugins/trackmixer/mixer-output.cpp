@@ -19,7 +19,10 @@ void Mixer::iterate () noexcept
     break;
   case Verdict::end:
     count_leftovers (false);
-    if (segment_done_tracks_ > 0)
+    // Also without any audio downstream hears what it would have been: some write a header for it.
+    if (!negotiated_ && rate_hz () != 0 && !negotiate ())
+      give_up ();
+    else if (segment_done_tracks_ > 0)
       push_segment_done ();
     else
       push_eos ();
@@ -51,6 +54,14 @@ void Mixer::push_stream_start ()
   gst_pad_push_event (src_, event);
 }
 
+/// As what it follows from.
+void Mixer::number (GstEvent *event) const noexcept
+{
+  const std::uint32_t seqnum = seqnum_ != GST_SEQNUM_INVALID ? seqnum_ : track_seqnum_.load ();
+  if (seqnum != GST_SEQNUM_INVALID)
+    gst_event_set_seqnum (event, seqnum);
+}
+
 void Mixer::push_segment ()
 {
   if (!segment_pending_)
@@ -58,8 +69,7 @@ void Mixer::push_segment ()
   segment_pending_ = false;
   settle_rate ();
   GstEvent *event = gst_event_new_segment (&segment_);
-  if (seqnum_ != GST_SEQNUM_INVALID)
-    gst_event_set_seqnum (event, seqnum_);
+  number (event);
   gst_pad_push_event (src_, event);
 }
 
@@ -356,8 +366,7 @@ void Mixer::push_end (GstEvent *event)
   push_stream_start ();
   push_segment ();
   push_pending_events ();
-  if (seqnum_ != GST_SEQNUM_INVALID)
-    gst_event_set_seqnum (event, seqnum_);
+  number (event);
   gst_pad_push_event (src_, event);
 }
 

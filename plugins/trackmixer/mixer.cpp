@@ -240,6 +240,7 @@ void Mixer::reset () noexcept
   rate_seqnum_ = seqnum_;
   agreed_rate_ = segment_.rate;
   rate_hz_.store (0, std::memory_order_release);
+  track_seqnum_.store (GST_SEQNUM_INVALID);
   hold_ends_.reset ();
   asked_if_live_ = {};
   note_latency ({});

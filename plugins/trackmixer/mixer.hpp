@@ -132,6 +132,9 @@ public:
   /// The track's audio has this format from now on. Returns the rate of the mix: `rate_hz`, if it
   /// was open.
   int offer_format (Track &track, const GstAudioInfo &info, int rate_hz) noexcept;
+  /// A track's segment has come with this number. The output's segment and end have that of the
+  /// last one, until a seek or a flush of all tracks gives them another.
+  void note_segment_seqnum (std::uint32_t seqnum) noexcept { track_seqnum_.store (seqnum); }
 
   // --- flow; the thread of the flush or the state change, task paused or stopped by it
 
@@ -227,6 +230,7 @@ private:
   bool decide_pool (GstCaps *caps);
   void push_stream_start ();
   void push_segment ();
+  void number (GstEvent *event) const noexcept;
   void count_leftovers (bool before_segment);
   void enter_segment ();
   [[nodiscard]] bool segment_end_is_known () const noexcept
@@ -287,6 +291,7 @@ private:
   std::atomic<std::uint64_t> generation_ {1}; // of tracks_
   std::atomic<int> rate_hz_ {0};
   std::atomic<GstClockTime> position_ns_ {0};
+  std::atomic<std::uint32_t> track_seqnum_ {GST_SEQNUM_INVALID};
   std::atomic<bool> live_ {false};
   std::atomic<GstClockTime> upstream_latency_ {0};
   std::atomic<bool> latency_unknown_ {false}; // someone has not answered yet

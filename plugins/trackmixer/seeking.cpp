@@ -189,18 +189,18 @@ void track_released (Element &state)
 
 std::optional<gint64> longest_duration (Element &state)
 {
-  gint64 longest = -1;
+  std::optional<gint64> longest;
+  bool answered = true;
   bool unknown = false;
   for_each_peer (state, [&] (GstPad *pad) {
     gint64 duration = -1;
-    if (gst_pad_peer_query_duration (pad, GST_FORMAT_TIME, &duration) && duration >= 0)
-      longest = std::max (longest, duration);
-    else
-      unknown = true;
+    answered = gst_pad_peer_query_duration (pad, GST_FORMAT_TIME, &duration) && answered;
+    unknown = unknown || duration < 0;
+    longest = std::max (longest.value_or (-1), duration);
   });
-  if (unknown || longest < 0)
+  if (!answered)
     return {};
-  return longest;
+  return unknown ? -1 : longest;
 }
 
 namespace {
@@ -220,7 +220,7 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
   const bool is_absolute = start_type == GST_SEEK_TYPE_SET && stop_type != GST_SEEK_TYPE_END;
   if (start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END) {
     const auto duration = longest_duration (state);
-    if (!duration) {
+    if (duration.value_or (-1) < 0) {
       GST_WARNING_OBJECT (parent,
           "refuses %" GST_PTR_FORMAT ": a track does not know its duration, so the end is nowhere",
           event);

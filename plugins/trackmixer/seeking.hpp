@@ -21,7 +21,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum);
 /// Threads  any but the mix task.
 bool seek (Element &state, GstObject *parent, GstEvent *event);
 
-/// Of all tracks, in nanoseconds; none if one of them does not know.
+/// Of all tracks, in nanoseconds; -1: one of them does not know it; none: one does not answer.
 std::optional<gint64> longest_duration (Element &state);
 
 void start_task (Element &state);

@@ -350,6 +350,7 @@ void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *
     begin_sought_segment (state, track, *segment, sought->number);
   else if (sought)
     track.queue.give_up_segment ();
+  state.mixer.note_segment_seqnum (gst_event_get_seqnum (event));
   track.timeline.expect_discontinuity ();
   track.lost_warned = false;
   track.off_rate.store (false);
