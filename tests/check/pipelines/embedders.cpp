@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <mutex>
 
 #include <gst/controller/controller.h>
+
+#include "glue/buffermap.hpp"
 
 #include <gst/check/gstcheck.h>
 
@@ -185,6 +188,110 @@ GST_START_TEST (test_a_branch_of_a_tee_comes_and_goes)
 }
 GST_END_TEST;
 
+// --- a live source that is added while another one plays
+
+constexpr std::size_t kComesAt = 4800, kGuestFrames = 5000; // with the next buffer
+
+std::string live_line (const char *properties)
+{
+  return std::string {"audiotestsrc is-live=true volume=0.3 samplesperbuffer=480 "} + properties +
+      " ! audio/x-raw,format=F32LE,rate=" + std::to_string (kRateHz) +
+      ",channels=" + std::to_string (kChannels) + " ! identity";
+}
+
+/// What a source has brought so far, in its thread.
+struct LiveTrack {
+  std::size_t first_frame {0};
+  Sound sound;
+  bool ended {false};
+
+  [[nodiscard]] std::size_t next_frame () const { return first_frame + sound.size () / kChannels; }
+};
+
+struct LiveScene {
+  Pipeline &pipeline;
+  std::mutex mutex; // of what follows, for tools that do not see GLib's locks
+  LiveTrack host, guest;
+};
+
+/// In place of the time at which the source happened to start.
+void stamp (GstPadProbeInfo *info, LiveTrack &track)
+{
+  GstBuffer *buffer = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  GST_BUFFER_PTS (buffer) = gst_util_uint64_scale (track.next_frame (), GST_SECOND, kRateHz);
+  info->data = buffer;
+  const mt::glue::BufferMap<GST_MAP_READ> map {buffer};
+  const auto samples = map.as<float> ();
+  track.sound.insert (track.sound.end (), samples.begin (), samples.end ());
+}
+
+/// Which ends after some buffers, however many of them a source leaves out that starts late.
+GstPadProbeReturn stamp_guest (GstPad *pad, GstPadProbeInfo *info, gpointer data) noexcept
+{
+  LiveScene &scene = *static_cast<LiveScene *> (data);
+  const std::lock_guard lock {scene.mutex};
+  LiveTrack &guest = scene.guest;
+  if (guest.ended)
+    return GST_PAD_PROBE_DROP;
+  if (guest.sound.size () < kGuestFrames * kChannels) {
+    stamp (info, guest);
+    return GST_PAD_PROBE_OK;
+  }
+  guest.ended = true;
+  GstPad *track = gst_pad_get_peer (pad);
+  gst_pad_send_event (track, gst_event_new_eos ());
+  gst_object_unref (track);
+  return GST_PAD_PROBE_DROP;
+}
+
+void let_the_guest_in (LiveScene &scene)
+{
+  GstElement *bin = gst_parse_bin_from_description (live_line ("freq=660").c_str (), TRUE, nullptr);
+  gst_bin_add (GST_BIN (scene.pipeline.element ()), bin);
+  GstPad *src = gst_element_get_static_pad (bin, "src");
+  GstPad *track = gst_element_request_pad_simple (scene.pipeline.find ("m"), "sink_%u");
+  gst_pad_add_probe (src, GST_PAD_PROBE_TYPE_BUFFER, stamp_guest, &scene, nullptr);
+  fail_unless (gst_pad_link (src, track) == GST_PAD_LINK_OK);
+  gst_object_unref (track);
+  gst_object_unref (src);
+  gst_element_sync_state_with_parent (bin);
+}
+
+/// In the thread of the source that plays: the mix has not come further than that.
+GstPadProbeReturn stamp_host (GstPad *, GstPadProbeInfo *info, gpointer data) noexcept
+{
+  LiveScene &scene = *static_cast<LiveScene *> (data);
+  const std::lock_guard lock {scene.mutex};
+  if (scene.guest.first_frame == 0 && scene.host.next_frame () >= kComesAt) {
+    scene.guest.first_frame = kComesAt + 96; // a whole number of milliseconds, and no chunk
+    let_the_guest_in (scene);
+  }
+  stamp (info, scene.host);
+  return GST_PAD_PROBE_OK;
+}
+
+GST_START_TEST (test_a_live_source_comes_while_another_plays)
+{
+  // A chunk goes out when all is there. The latency only says for how long a source may be stalled.
+  Pipeline pipeline {std::string {kFactories[__i__]} + " name=m latency=30000000000 " +
+      live_line ("freq=440 num-buffers=30") + " name=host ! m. " + tail_line ()};
+  LiveScene scene {pipeline};
+  GstPad *pad = gst_element_get_static_pad (pipeline.find ("host"), "src");
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, stamp_host, &scene, nullptr);
+  gst_object_unref (pad);
+  fail_unless (pipeline.run () == End::eos, "%s", pipeline.error ().c_str ());
+  pipeline.set_state (GST_STATE_NULL); // the guest's source goes on, and looks at the scene
+  const std::lock_guard lock {scene.mutex};
+  fail_unless (scene.guest.ended && scene.host.next_frame () > kComesAt);
+  Sound sum = scene.host.sound;
+  add (sum, scene.guest.sound, scene.guest.first_frame);
+  const std::string off = difference (pipeline.capture ().samples, sum, 0.0);
+  fail_unless (off.empty (), "%s", off.c_str ());
+  fail_unless_equals_int (pipeline.capture ().broken_pts, 0);
+  fail_unless (pipeline.warnings ().empty ());
+}
+GST_END_TEST;
+
 Suite *embedders_suite ()
 {
   Suite *suite = suite_create ("embedders");
@@ -193,6 +300,7 @@ Suite *embedders_suite ()
   tcase_add_loop_test (ways, test_pad_properties_in_a_launch_line, 0, kCount);
   tcase_add_loop_test (ways, test_pads_by_template_with_offset_and_control, 0, kCount);
   tcase_add_loop_test (ways, test_a_branch_of_a_tee_comes_and_goes, 0, kCount);
+  tcase_add_loop_test (ways, test_a_live_source_comes_while_another_plays, 0, kCount);
   return suite;
 }
 
