@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The odd-frequency transform through FFTW, and the choice of who does it.
+// Runs FFTW for the odd-frequency transform.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "dsp/fft.cpp"
@@ -55,55 +55,6 @@ void twist_half (const float *HWY_RESTRICT b, const float *HWY_RESTRICT cosine,
   }
 }
 
-/// Bins, real and imaginary part in turn → tiles.
-void put_into_tiles (const float *HWY_RESTRICT bins, std::size_t tiles, TileColumn to)
-{
-  const hn::CappedTag<float, kTileBins> d;
-  for (std::size_t t = 0; t < tiles; ++t) {
-    for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-      hn::Vec<decltype (d)> re, im;
-      hn::LoadInterleaved2 (d, bins + 2 * i, re, im);
-      hn::Store (re, d, to.first + i);
-      hn::Store (im, d, to.first + kTileBins + i);
-    }
-    bins += 2 * kTileBins;
-    to.first += to.tile_floats;
-  }
-}
-
-/// And back, from tiles in a row.
-void take_from_tiles (const float *HWY_RESTRICT from, std::size_t tiles, float *HWY_RESTRICT bins)
-{
-  const hn::CappedTag<float, kTileBins> d;
-  for (std::size_t t = 0; t < tiles; ++t) {
-    for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-      hn::StoreInterleaved2 (
-          hn::Load (d, from + i), hn::Load (d, from + kTileBins + i), d, bins + 2 * i);
-    }
-    from += 2 * kTileBins;
-    bins += 2 * kTileBins;
-  }
-}
-
-/// The last `count` of `samples`, and `addend` where there is one.
-void add_end (const float *HWY_RESTRICT samples, const float *addend, float *HWY_RESTRICT out,
-    std::size_t count)
-{
-  const Tag d;
-  const std::size_t lanes = hn::Lanes (d);
-  const auto step = [&] (std::size_t n) HWY_ATTR {
-    auto sum = hn::LoadU (d, samples + n);
-    if (addend)
-      sum = hn::Add (sum, hn::LoadU (d, addend + n));
-    hn::StoreU (sum, d, out + n);
-  };
-  std::size_t n = 0;
-  for (; n + lanes <= count; n += lanes)
-    step (n);
-  if (n < count)
-    step (count - lanes); // overlaps what is already written, with the same values
-}
-
 /// y[n + M] = -Im (v[n] (cos + i sin)) for the last `count` of the n, and `addend` where there is
 /// one.
 void untwist (const float *HWY_RESTRICT v, const float *HWY_RESTRICT cosine,
@@ -150,86 +101,44 @@ namespace {
 
 HWY_EXPORT (twist);
 HWY_EXPORT (twist_half);
-HWY_EXPORT (put_into_tiles);
-HWY_EXPORT (take_from_tiles);
-HWY_EXPORT (add_end);
 HWY_EXPORT (untwist);
 
 } // namespace
 
-OddTransform::OddTransform (std::size_t length, Planning planning) : length_ {length}
+OddTransform::OddTransform (std::size_t length, std::size_t padded_bins, Planning planning)
+    : length_ {length}
 {
-  if (length == 0 || length % 16 != 0)
+  if (length == 0 || length % 16 != 0 || padded_bins < length)
     throw std::invalid_argument (
         "transform length " + std::to_string (length) + " is not a multiple of 16");
-  const std::size_t padded_bins = (length + kTileBins - 1) / kTileBins * kTileBins;
-  spectrum_.resize (2 * padded_bins);
-  if (WideTransform::can_do (length)) {
-    wide_.emplace (length);
-    return;
-  }
   cos_.resize (length);
   sin_.resize (length);
   time_.resize (length);
-  bins_.resize (padded_bins); // the values from M on stay zero
+  spectrum_.resize (padded_bins);
   for (std::size_t n = 0; n < length; ++n) {
     const double angle =
         std::numbers::pi * static_cast<double> (n) / static_cast<double> (2 * length);
     cos_[n] = static_cast<float> (std::cos (angle));
     sin_[n] = static_cast<float> (std::sin (angle));
   }
-  plans_ = plan_transforms (length, time_.data (), bins_.data (), planning);
+  plans_ = plan_transforms (length, time_.data (), spectrum_.data (), planning);
 }
 
 OddTransform::~OddTransform ()
 {
-  if (!wide_)
-    destroy_plans (plans_);
+  destroy_plans (plans_);
 }
 
-void OddTransform::forward (std::span<const float> window, TileColumn to, TileColumn also) noexcept
+void OddTransform::forward (std::span<const float> window) noexcept
 {
   assert (window.size () == 2 * length_);
-  forward (RingWindow {window, window.size (), window.size ()}, to, also);
+  forward (RingWindow {window, window.size (), window.size ()});
 }
 
-void OddTransform::forward (const RingWindow &newest, TileColumn to, TileColumn also) noexcept
+void OddTransform::forward (const RingWindow &newest) noexcept
 {
   assert (newest.frames >= length_ && newest.frames <= 2 * length_);
   assert (newest.frames <= newest.ring.size () && newest.end <= newest.ring.size ());
-  if (wide_) {
-    take_window (newest);
-    wide_->forward (to, also);
-    return;
-  }
-  twist_window (newest);
-  fftwf_execute (plans_.forward);
-  for (const TileColumn &column : {to, also}) {
-    if (column.first)
-      HWY_DYNAMIC_DISPATCH (put_into_tiles)
-    (reinterpret_cast<const float *> (bins_.data ()), bins_.size () / kTileBins, column);
-  }
-}
-
-/// What lies in the ring before the window is not read.
-void OddTransform::take_window (const RingWindow &newest) noexcept
-{
-  const std::size_t zeros = 2 * length_ - newest.frames;
-  std::fill_n (wide_->older ().begin (), zeros, 0.0f);
-  const auto copy = [&] (std::size_t back, std::span<float> out) {
-    const std::size_t at =
-        newest.end >= back ? newest.end - back : newest.end + newest.ring.size () - back;
-    const std::size_t first = std::min (out.size (), newest.ring.size () - at);
-    std::copy_n (newest.ring.begin () + static_cast<std::ptrdiff_t> (at), first, out.begin ());
-    std::copy_n (newest.ring.begin (), out.size () - first,
-        out.begin () + static_cast<std::ptrdiff_t> (first));
-  };
-  copy (newest.frames, wide_->older ().subspan (zeros));
-  copy (length_, wide_->newer ());
-}
-
-void OddTransform::twist_window (const RingWindow &newest) noexcept
-{
   // Where in the ring the two halves of the window are; what lies before it is not read.
   const std::size_t size = newest.ring.size ();
   const auto position = [&] (std::size_t back) { return (newest.end + size - back) % size; };
@@ -252,24 +161,17 @@ void OddTransform::twist_window (const RingWindow &newest) noexcept
     n += count;
     late = late + count == size ? 0 : late + count;
   }
+  fftwf_execute (plans_.forward);
 }
 
 void OddTransform::inverse (std::span<float> out, std::span<const float> addend) noexcept
 {
   assert (out.size () >= 16 && out.size () <= length_);
   assert (addend.empty () || addend.size () == out.size ());
-  const float *const added = addend.empty () ? nullptr : addend.data ();
-  if (wide_) {
-    const auto samples = wide_->inverse (spectrum_).last (out.size ());
-    HWY_DYNAMIC_DISPATCH (add_end) (samples.data (), added, out.data (), out.size ());
-    return;
-  }
-  HWY_DYNAMIC_DISPATCH (take_from_tiles)
-  (spectrum_.data (), bins_.size () / kTileBins, reinterpret_cast<float *> (bins_.data ()));
   fftwf_execute (plans_.inverse);
   HWY_DYNAMIC_DISPATCH (untwist)
-  (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (), added, out.data (),
-      length_, out.size ());
+  (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (),
+      addend.empty () ? nullptr : addend.data (), out.data (), length_, out.size ());
 }
 
 } // namespace mt::dsp

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The transform of the convolver: real samples at odd frequencies.
+// The transform of the convolver: real samples at odd frequencies, through FFTW's complex FFT.
 #pragma once
 
 #include <complex>
 #include <cstddef>
-#include <optional>
 #include <span>
 
 #include "dsp/aligned.hpp"
 #include "dsp/planner.hpp"
-#include "dsp/spectrum.hpp"
-#include "dsp/widetransform.hpp"
 
 namespace mt::dsp {
 
@@ -28,11 +25,9 @@ struct RingWindow {
 ///
 /// The product of two such spectra is the skew-circular convolution of length 2M: what wraps comes
 /// back with the wrong sign, and overlap-save throws that away. One complex FFT of length M does
-/// the work, with no DC or Nyquist bin and no packing: a WideTransform where there is one, else
-/// FFTW's.
+/// the work, with no DC or Nyquist bin and no packing.
 ///
-/// Shapes  window: 2M samples. Spectra are in tiles, padded with zeros to whole ones; the order of
-///         the bins depends on M and on the CPU.
+/// Shapes  window: 2M samples. spectrum: padded_bins() values, of which M are the transform.
 /// Units   unscaled: inverse (forward (x)) gives M x.
 /// Errors  constructor: std::invalid_argument, std::bad_alloc, std::runtime_error (no plan).
 /// Threads constructor and destructor: any, may block on FFTW's planner. The rest: one thread, no
@@ -41,8 +36,9 @@ struct RingWindow {
 ///         Bernstein, The tangent FFT, 2007 (right-angle convolution).
 class OddTransform {
 public:
-  /// `length` is M, a multiple of 16.
-  OddTransform (std::size_t length, Planning planning);
+  /// `length` is M, a multiple of 16. `padded_bins` >= M is the size of spectrum(); the values from
+  /// M on stay zero as long as nobody writes there.
+  OddTransform (std::size_t length, std::size_t padded_bins, Planning planning);
   ~OddTransform ();
   OddTransform (const OddTransform &) = delete;
   OddTransform &operator= (const OddTransform &) = delete;
@@ -50,30 +46,24 @@ public:
   std::size_t length () const noexcept { return length_; }
   PlanSource plan_source () const noexcept { return plans_.source; }
 
-  /// window (2M samples) → a spectrum, and a second time if `also` is somewhere.
-  void forward (std::span<const float> window, TileColumn to, TileColumn also = {}) noexcept;
+  /// Where forward() puts its result and inverse() takes its input (which it may destroy).
+  std::span<std::complex<float>> spectrum () noexcept { return spectrum_; }
+
+  /// window (2M samples, 64-byte aligned) → spectrum().
+  void forward (std::span<const float> window) noexcept;
 
   /// The same of a window that ends with `newest`, M to 2M frames, and has zeros before.
-  void forward (const RingWindow &newest, TileColumn to, TileColumn also = {}) noexcept;
-
-  /// Where inverse() takes its input: tiles in a row.
-  std::span<float> spectrum () noexcept { return spectrum_; }
+  void forward (const RingWindow &newest) noexcept;
 
   /// spectrum() → the last out.size() of the 2M samples, and `addend` (as long; empty: nothing)
   /// added to them. 16 <= out.size() <= M.
   void inverse (std::span<float> out, std::span<const float> addend = {}) noexcept;
 
 private:
-  void take_window (const RingWindow &newest) noexcept;
-  void twist_window (const RingWindow &newest) noexcept;
-
   std::size_t length_;
-  AlignedVector<float> spectrum_;
-  std::optional<WideTransform> wide_;
-  // For FFTW.
   AlignedVector<float> cos_, sin_; // of pi n / 2M
-  AlignedVector<std::complex<float>> time_, bins_;
-  TransformPlans plans_ {nullptr, nullptr, PlanSource::built_in};
+  AlignedVector<std::complex<float>> time_, spectrum_;
+  TransformPlans plans_ {};
 };
 
 } // namespace mt::dsp

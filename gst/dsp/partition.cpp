@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "dsp/spectrum.hpp"
-#include "dsp/widetransform.hpp"
 
 namespace mt::dsp {
 namespace {
@@ -28,9 +27,6 @@ constexpr std::array kTransformNs {
 /// Other lengths between 288 and 4095 take that much more a bin than powers of two.
 constexpr double kOddFactor = 1.35;
 constexpr double kTransformFixedNs = 25.0;
-/// The same of a WideTransform, from 2^8 bins on, and what factors of 3 and 5 cost more.
-constexpr std::array kWideNs {0.7, 0.68, 0.74, 0.92, 1.0, 1.12, 1.35, 1.7, 2.0};
-constexpr double kWideOddFactor = 1.12;
 
 constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
 
@@ -55,24 +51,15 @@ bool is_quick (std::size_t length) noexcept
   return odd == 1 || length < 288 || length >= 3840 || (length <= 1280 && odd <= 5);
 }
 
-/// Between the entries of a table for powers of two from 2^`first` on.
-double between (std::span<const double> table, double first, std::size_t length) noexcept
-{
-  const double exponent = std::log2 (static_cast<double> (length)) - first;
-  const auto low = static_cast<std::size_t> (
-      std::clamp (exponent, 0.0, static_cast<double> (table.size () - 2)));
-  return table[low] + (exponent - static_cast<double> (low)) * (table[low + 1] - table[low]);
-}
-
 double transform_ns (std::size_t length) noexcept
 {
-  const bool wide = WideTransform::can_do (length);
-  double bin_ns = wide ? between (kWideNs, 8.0, length) : between (kTransformNs, 4.0, length);
-  if (wide)
-    bin_ns *= std::has_single_bit (length) ? 1.0 : kWideOddFactor;
-  else
-    bin_ns *= is_quick (length) ? 1.0 : kOddFactor;
-  return kTransformFixedNs + static_cast<double> (length) * bin_ns;
+  const double exponent = std::log2 (static_cast<double> (length)) - 4.0;
+  const auto low = static_cast<std::size_t> (
+      std::clamp (exponent, 0.0, static_cast<double> (kTransformNs.size () - 2)));
+  const double part = exponent - static_cast<double> (low);
+  const double bin_ns = kTransformNs[low] + part * (kTransformNs[low + 1] - kTransformNs[low]);
+  return kTransformFixedNs +
+      static_cast<double> (length) * bin_ns * (is_quick (length) ? 1.0 : kOddFactor);
 }
 
 std::size_t padded_bins (std::size_t length) noexcept

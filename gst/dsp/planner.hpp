@@ -24,7 +24,6 @@ enum class PlanSource {
   measured,   ///< timed just now
   remembered, ///< timed before, in this process or an earlier one
   estimated,  ///< guessed: not asked for more, or no time left
-  built_in,   ///< none is needed: a transform of our own
 };
 
 /// What one process may spend on timing candidates, over all lengths and all threads. FFTW looks at

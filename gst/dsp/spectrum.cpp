@@ -20,8 +20,45 @@ using Tag = hn::CappedTag<float, kTileBins / 2>;
 using Vec = hn::Vec<Tag>;
 constexpr std::size_t kSlotFloats = 2 * kTileBins;
 
+void store_tiled (const float *HWY_RESTRICT spectrum, float gain, float *HWY_RESTRICT slot,
+    std::size_t tiles, std::size_t tile_stride)
+{
+  const Tag d;
+  const auto g = hn::Set (d, gain);
+  for (std::size_t t = 0; t < tiles; ++t) {
+    for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+      Vec re, im;
+      hn::LoadInterleaved2 (d, spectrum + 2 * i, re, im);
+      hn::Store (hn::Mul (re, g), d, slot + i);
+      hn::Store (hn::Mul (im, g), d, slot + kTileBins + i);
+    }
+    spectrum += kSlotFloats;
+    slot += tile_stride;
+  }
+}
+
+void store_tiled_twice (const float *HWY_RESTRICT spectrum, float *HWY_RESTRICT slot,
+    std::size_t tile_stride, float *HWY_RESTRICT other, std::size_t other_stride, std::size_t tiles)
+{
+  const Tag d;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+      Vec re, im;
+      hn::LoadInterleaved2 (d, spectrum + 2 * i, re, im);
+      hn::Store (re, d, slot + i);
+      hn::Store (im, d, slot + kTileBins + i);
+      hn::Store (re, d, other + i);
+      hn::Store (im, d, other + kTileBins + i);
+    }
+    spectrum += kSlotFloats;
+    slot += tile_stride;
+    other += other_stride;
+  }
+}
+
 /// One tile. Every product has its own sum, so that no multiply-add waits for the one before it:
 /// eight chains hide a latency of four cycles at two a cycle.
+template <bool kTiled>
 void accumulate_tile (
     std::span<const Product> products, std::size_t tile, const float *start, float *out)
 {
@@ -60,30 +97,56 @@ void accumulate_tile (
       }
     }
     const auto put = [&] (std::size_t at, Vec re, Vec im) HWY_ATTR {
-      hn::Store (re, d, out + at);
-      hn::Store (im, d, out + kTileBins + at);
+      if constexpr (kTiled) {
+        hn::Store (re, d, out + at);
+        hn::Store (im, d, out + kTileBins + at);
+      } else {
+        hn::StoreInterleaved2 (re, im, d, out + 2 * at);
+      }
     };
     put (i, hn::Sub (rr0, ii0), hn::Add (ri0, ir0));
     put (i + lanes, hn::Sub (rr1, ii1), hn::Add (ri1, ir1));
   }
 }
 
-void accumulate (std::span<const Product> products, TileRange tiles, const float *start, float *out)
+template <bool kTiled>
+void accumulate_tiles (
+    std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
   for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
-    accumulate_tile (products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
+    accumulate_tile<kTiled> (
+        products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
   }
 }
 
-using Sums = std::span<float *const>;
-
-void put_sum (const Sums &sums, std::size_t row, std::size_t tile, std::size_t i, Vec re, Vec im)
+void accumulate (std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  const Tag d;
-  float *const at = sums[row] + tile * kSlotFloats + i;
-  hn::Store (re, d, at);
-  hn::Store (im, d, at + kTileBins);
+  accumulate_tiles<false> (products, tiles, start, out);
 }
+
+void accumulate_tiled (
+    std::span<const Product> products, TileRange tiles, const float *start, float *out)
+{
+  accumulate_tiles<true> (products, tiles, start, out);
+}
+
+/// Where the sums of a pass go: the first as a spectrum, the others in tiles.
+struct Sums {
+  float *out;
+  std::span<float *const> later;
+
+  void put (std::size_t tile, std::size_t row, std::size_t i, Vec re, Vec im) const
+  {
+    const Tag d;
+    const std::size_t at = tile * kSlotFloats;
+    if (row == 0) {
+      hn::StoreInterleaved2 (re, im, d, out + at + 2 * i);
+    } else {
+      hn::Store (re, d, later[row - 1] + at + i);
+      hn::Store (im, d, later[row - 1] + at + kTileBins + i);
+    }
+  }
+};
 
 /// Into the second-level cache: a tile of a long response with that of its history may be more than
 /// the first holds.
@@ -179,7 +242,7 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
       }
     }
     const auto put = [&] (std::size_t row, Vec a, Vec b, Vec c) HWY_ATTR {
-      put_sum (sums, first + row, tile, i, hn::Sub (a, c), hn::Add (a, b));
+      sums.put (tile, first + row, i, hn::Sub (a, c), hn::Add (a, b));
     };
     put (0, a0, b0, c0);
     put (1, a1, b1, c1);
@@ -229,23 +292,25 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
         }
       }
     }
-    put_sum (sums, first, tile, i, re0, im0);
-    put_sum (sums, first + 1, tile, i, re1, im1);
-    put_sum (sums, first + 2, tile, i, re2, im2);
-    put_sum (sums, first + 3, tile, i, re3, im3);
+    sums.put (tile, first, i, re0, im0);
+    sums.put (tile, first + 1, i, re1, im1);
+    sums.put (tile, first + 2, i, re2, im2);
+    sums.put (tile, first + 3, i, re3, im3);
   }
 }
 
 #endif
 
-void accumulate_ahead (std::span<const Product> products, TileRange tiles, Sums sums)
+void accumulate_ahead (
+    std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
 {
   // The hardware follows no stream from one tile to another of a range with steps. The rows after
   // the first four find their tile in the caches.
+  const Sums sums {out, later};
   for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
     const std::size_t next = t + tiles.step < tiles.end ? t + tiles.step : t;
     accumulate_tile_ahead<true> (products, t, next, 0, sums);
-    for (std::size_t first = kSumsInRegisters; first < sums.size (); first += kSumsInRegisters)
+    for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
       accumulate_tile_ahead<false> (products, t, t, first, sums);
   }
 }
@@ -260,24 +325,57 @@ HWY_AFTER_NAMESPACE ();
 
 namespace mt::dsp {
 namespace {
+HWY_EXPORT (store_tiled);
+HWY_EXPORT (store_tiled_twice);
 HWY_EXPORT (accumulate);
+HWY_EXPORT (accumulate_tiled);
 HWY_EXPORT (accumulate_ahead);
 } // namespace
+
+void TiledSpectra::store (
+    std::size_t slot, std::span<const std::complex<float>> spectrum, float gain) noexcept
+{
+  assert (slot < slots_ && spectrum.size () == padded_bins ());
+  HWY_DYNAMIC_DISPATCH (store_tiled)
+  (reinterpret_cast<const float *> (spectrum.data ()), gain, values_.data () + slot * 2 * kTileBins,
+      tiles_, tile_floats_);
+}
+
+void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
+    std::span<const std::complex<float>> spectrum) noexcept
+{
+  assert (slot < slots_ && other_slot < other.slots_ && tiles_ == other.tiles_);
+  assert (spectrum.size () == padded_bins ());
+  HWY_DYNAMIC_DISPATCH (store_tiled_twice)
+  (reinterpret_cast<const float *> (spectrum.data ()), values_.data () + slot * 2 * kTileBins,
+      tile_floats_, other.values_.data () + other_slot * 2 * kTileBins, other.tile_floats_, tiles_);
+}
+
+void multiply_accumulate (std::span<const Product> products, TileRange tiles,
+    std::span<const float> start, std::span<std::complex<float>> out) noexcept
+{
+  assert (tiles.end * kTileBins <= out.size ());
+  assert (start.empty () || start.size () == 2 * out.size ());
+  HWY_DYNAMIC_DISPATCH (accumulate)
+  (products, tiles, start.empty () ? nullptr : start.data (),
+      reinterpret_cast<float *> (out.data ()));
+}
 
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
     std::span<const float> start, std::span<float> out) noexcept
 {
   assert (tiles.end * 2 * kTileBins <= out.size ());
   assert (start.empty () || start.size () == out.size ());
-  HWY_DYNAMIC_DISPATCH (accumulate)
+  HWY_DYNAMIC_DISPATCH (accumulate_tiled)
   (products, tiles, start.empty () ? nullptr : start.data (), out.data ());
 }
 
-void multiply_accumulate_ahead (
-    std::span<const Product> products, TileRange tiles, std::span<float *const> sums) noexcept
+void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    std::span<std::complex<float>> out, std::span<float *const> later) noexcept
 {
-  assert (sums.size () % kSumsInRegisters == 0);
-  HWY_DYNAMIC_DISPATCH (accumulate_ahead) (products, tiles, sums);
+  assert ((later.size () + 1) % kSumsInRegisters == 0);
+  HWY_DYNAMIC_DISPATCH (accumulate_ahead)
+  (products, tiles, reinterpret_cast<float *> (out.data ()), later);
 }
 
 } // namespace mt::dsp

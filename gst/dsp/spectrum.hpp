@@ -2,6 +2,7 @@
 // Many spectra in tiles, and the multiply-accumulate of the frequency-domain delay line over them.
 #pragma once
 
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,12 +17,6 @@ inline constexpr std::size_t kTileBins = 32;
 
 /// Sums that one pass of multiply_accumulate_ahead() keeps in registers.
 inline constexpr std::size_t kSumsInRegisters = 4;
-
-/// Where one spectrum is: its first tile, and how far apart its tiles are.
-struct TileColumn {
-  float *first {nullptr};
-  std::size_t tile_floats {2 * kTileBins}; // in a row
-};
 
 /// `slots` spectra of `bins` values, laid out as [tile of kTileBins][slot][real parts | imaginary
 /// parts], 64-byte aligned, padded with zeros to whole tiles. All zero when made.
@@ -43,11 +38,13 @@ public:
     return values_.data () + index * tile_floats_;
   }
 
-  /// One slot of all tiles.
-  TileColumn column (std::size_t slot) noexcept
-  {
-    return {values_.data () + slot * 2 * kTileBins, tile_floats_};
-  }
+  /// Stores `gain` times a spectrum of padded_bins() values.
+  void store (
+      std::size_t slot, std::span<const std::complex<float>> spectrum, float gain = 1.0f) noexcept;
+
+  /// Stores a spectrum here and in a slot of another of as many bins.
+  void store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
+      std::span<const std::complex<float>> spectrum) noexcept;
 
 private:
   std::size_t tiles_;
@@ -78,7 +75,10 @@ struct TileRange {
 };
 
 /// out = start + sum over all products and runs of ir x history, bin by bin, in the tiles of the
-/// range. `out`, `start`: spectra in tiles in a row, 64-byte aligned; an empty start means zero.
+/// range. `start`: a spectrum in tiles ([tile][real parts | imaginary parts]); empty means zero.
+/// `out`: padded_bins() values, or twice as many in tiles. All 64-byte aligned.
+void multiply_accumulate (std::span<const Product> products, TileRange tiles,
+    std::span<const float> start, std::span<std::complex<float>> out) noexcept;
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
     std::span<const float> start, std::span<float> out) noexcept;
 
@@ -90,7 +90,7 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 ///
 /// Source  F. Wefers, Partitioned Convolution Algorithms for Real-Time Auralization, RWTH Aachen,
 ///         2015 (block-wise frequency-domain delay lines).
-void multiply_accumulate_ahead (
-    std::span<const Product> products, TileRange tiles, std::span<float *const> sums) noexcept;
+void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    std::span<std::complex<float>> out, std::span<float *const> later) noexcept;
 
 } // namespace mt::dsp

@@ -17,7 +17,7 @@ std::size_t tiles_of (std::size_t bins)
 Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
     std::size_t channels, Planning planning, WorkCounts &counts)
     : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)},
-      transform_ {shape.transform_length, planning}, counts_ {counts}
+      transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts}
 {
   const std::size_t partitions = shape_.partitions, bins = tiles_ * kTileBins;
   responses_.reserve (ir.channels);
@@ -79,14 +79,16 @@ Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
     const std::size_t end = std::min (first + block, ir.frames ());
     bool audible = false;
     for (std::size_t i = 0; i < block; ++i) {
-      taps[i] = first + i < end ? gain * ir.samples[(first + i) * ir.channels + channel] : 0.0f;
+      taps[i] = first + i < end ? ir.samples[(first + i) * ir.channels + channel] : 0.0f;
       audible = audible || taps[i] != 0.0f;
     }
     response.audible[p] = audible;
     response.dense = response.dense && audible;
     if (audible) {
-      transform_.forward (taps, response.spectra.column (p),
-          p + 1 < shape_.blocks_at_once ? response.nearest.column (p) : TileColumn {});
+      transform_.forward (taps);
+      response.spectra.store (p, transform_.spectrum (), gain);
+      if (p + 1 < shape_.blocks_at_once)
+        response.nearest.store (p, transform_.spectrum (), gain);
     }
   }
   for (std::size_t p = 0; p < partitions; ++p) {
@@ -193,10 +195,12 @@ void Stage::transform (std::size_t input, std::span<const float> ring) noexcept
 {
   if (!inputs_[input].audible[newest_])
     return;
+  transform_.forward (RingWindow {ring, ring_end_, 2 * shape_.block_frames});
   Input &self = inputs_[input];
-  transform_.forward (RingWindow {ring, ring_end_, 2 * shape_.block_frames},
-      self.history.column (newest_),
-      in_groups () ? self.nearest.column (newest_near_) : TileColumn {});
+  if (in_groups ())
+    self.history.store_here_and (newest_, self.nearest, newest_near_, spectrum ());
+  else
+    self.history.store (newest_, spectrum ());
   counts_.forward.add (1);
 }
 
@@ -216,10 +220,11 @@ void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) n
     if (age (group) == 0) {
       output.ahead_silent[group] = !any;
       if (any) {
-        std::array<float *, kMaxBlocksAtOnce> sums {spectrum ().data ()};
-        for (std::size_t n = 1; n < at_once; ++n)
-          sums[n] = output.ahead[n - 1].data ();
-        multiply_accumulate_ahead (output.all, tiles, std::span {sums}.first (at_once));
+        std::array<float *, kNearest> later {};
+        for (std::size_t n = 0; n + 1 < at_once; ++n)
+          later[n] = output.ahead[n].data ();
+        multiply_accumulate_ahead (
+            output.all, tiles, spectrum (), std::span {later}.first (at_once - 1));
       }
     } else if (output.audible) {
       const auto &left = output.ahead[age (group) - 1];

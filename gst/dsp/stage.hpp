@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <complex>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -138,7 +139,7 @@ private:
     return (block_ - group) % shape_.blocks_at_once;
   }
   void sum_older (std::size_t output) noexcept;
-  std::span<float> spectrum () noexcept { return transform_.spectrum (); }
+  std::span<std::complex<float>> spectrum () noexcept { return transform_.spectrum (); }
 
   StageShape shape_;
   std::size_t tiles_;

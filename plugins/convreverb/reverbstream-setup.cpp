@@ -33,8 +33,6 @@ const char *name_of (dsp::PlanSource source) noexcept
     return "measured";
   case dsp::PlanSource::remembered:
     return "remembered";
-  case dsp::PlanSource::built_in:
-    return "built-in";
   case dsp::PlanSource::estimated:
     break;
   }

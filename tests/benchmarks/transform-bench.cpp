@@ -50,13 +50,12 @@ double pair_ns (std::size_t length)
   const auto found = known.find (length);
   if (found != known.end ())
     return found->second;
-  OddTransform transform {length, Planning::measure};
-  TiledSpectra spectra {length, 1};
+  OddTransform transform {length, length, Planning::measure};
   AlignedVector<float> window (2 * length), out (length);
   for (std::size_t n = 0; n < window.size (); ++n)
     window[n] = static_cast<float> (n % 17) - 8.0f;
   const double ns = shortest_ns (calls_for (length), [&] {
-    transform.forward (window, spectra.column (0));
+    transform.forward (window);
     transform.inverse (out);
   });
   return known[length] = ns;
@@ -67,11 +66,11 @@ double product_ns ()
 {
   constexpr std::size_t kBins = 512, kSlots = 50;
   const TiledSpectra ir {kBins, kSlots}, history {kBins, kSlots};
-  AlignedVector<float> sum (2 * kBins);
+  AlignedVector<std::complex<float>> sum (kBins);
   const SlotRun all {0, 0, kSlots};
   const double ns = shortest_ns (calls_for (kBins * kSlots), [&] {
     const Product product {&ir, &history, {&all, 1}};
-    multiply_accumulate ({&product, 1}, {0, ir.tiles ()}, {}, sum);
+    multiply_accumulate ({&product, 1}, {0, ir.tiles ()}, {}, std::span {sum});
   });
   return ns / (kBins * kSlots);
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <complex>
 #include <cstdint>
 #include <cstdlib>
 #include <random>
@@ -32,35 +31,17 @@ Spectrum noise (std::size_t bins, std::size_t padded, std::mt19937 &random)
   return spectrum;
 }
 
-std::size_t in_tiles (std::size_t b)
-{
-  return b / kTileBins * 2 * kTileBins + b % kTileBins;
-}
-
-/// Bin b of a spectrum whose tiles are in a row.
-std::complex<float> bin (std::span<const float> tiles, std::size_t b)
-{
-  return {tiles[in_tiles (b)], tiles[in_tiles (b) + kTileBins]};
-}
-
-void put (TileColumn column, std::size_t b, std::complex<float> value)
-{
-  float *const at = column.first + b / kTileBins * column.tile_floats + b % kTileBins;
-  at[0] = value.real ();
-  at[kTileBins] = value.imag ();
-}
-
 /// A store and the spectra that went into it.
 struct Filled {
   TiledSpectra tiled;
   std::vector<Spectrum> plain;
 
-  Filled (std::size_t bins, std::size_t slots, std::mt19937 &random) : tiled {bins, slots}
+  Filled (std::size_t bins, std::size_t slots, float gain, std::mt19937 &random)
+      : tiled {bins, slots}
   {
     for (std::size_t s = 0; s < slots; ++s) {
       plain.push_back (noise (bins, tiled.padded_bins (), random));
-      for (std::size_t b = 0; b < bins; ++b)
-        put (tiled.column (s), b, plain[s][b]);
+      tiled.store (s, plain[s], gain);
     }
   }
 };
@@ -74,18 +55,28 @@ START_TEST (test_layout)
     std::mt19937 random {1};
     constexpr std::size_t kSlots = 3;
     const std::size_t bins = kBins[_i];
-    const Filled filled {bins, kSlots, random};
-    ck_assert_uint_eq (filled.tiled.tiles (), (bins + kTileBins - 1) / kTileBins);
-    for (std::size_t t = 0; t < filled.tiled.tiles (); ++t)
-      ck_assert_uint_eq (reinterpret_cast<std::uintptr_t> (filled.tiled.tile (t)) % 64, 0);
-    for (std::size_t s = 0; s < kSlots; ++s) {
-      for (std::size_t b = 0; b < filled.tiled.padded_bins (); ++b) {
-        const float *slot = filled.tiled.tile (b / kTileBins) + s * 2 * kTileBins;
-        const auto want = filled.plain[s][b];
-        ck_assert_float_eq (slot[b % kTileBins], want.real ());
-        ck_assert_float_eq (slot[kTileBins + b % kTileBins], want.imag ());
+    mt::test::on_every_target ([&] (const char *) {
+      const Filled filled {bins, kSlots, 0.5f, random};
+      // The same once more, beside and in another store.
+      TiledSpectra again {bins, kSlots}, other {bins, 2};
+      for (std::size_t s = 0; s < kSlots; ++s)
+        again.store_here_and (s, other, s % 2, filled.plain[s]);
+      ck_assert_uint_eq (filled.tiled.tiles (), (bins + kTileBins - 1) / kTileBins);
+      ck_assert_uint_eq (reinterpret_cast<std::uintptr_t> (filled.tiled.tile (0)) % 64, 0);
+      for (std::size_t s = 0; s < kSlots; ++s) {
+        for (std::size_t b = 0; b < filled.tiled.padded_bins (); ++b) {
+          const float *slot = filled.tiled.tile (b / kTileBins) + s * 2 * kTileBins;
+          const auto want = filled.plain[s][b] * 0.5f;
+          ck_assert_float_eq (slot[b % kTileBins], want.real ());
+          ck_assert_float_eq (slot[kTileBins + b % kTileBins], want.imag ());
+          const auto same = [&] (const TiledSpectra &in, std::size_t place) {
+            const float *values = in.tile (b / kTileBins) + place * 2 * kTileBins + b % kTileBins;
+            return values[0] == 2.0f * want.real () && values[kTileBins] == 2.0f * want.imag ();
+          };
+          ck_assert (same (again, s) && (s == 0 || same (other, s % 2)));
+        }
       }
-    }
+    });
   }
 END_TEST
 
@@ -96,18 +87,25 @@ START_TEST (test_multiply_accumulate)
     // Two runs that leave out slots on both sides, as the ring's end and silent blocks do.
     const std::vector<SlotRun> runs {{1, 5, 3}, {4, 0, 1}, {6, 2, 2}};
     mt::test::on_every_target ([&] (const char *target) {
-      const Filled ir {bins, 9, random}, history {bins, 8, random};
+      const Filled ir {bins, 9, 1.0f, random}, history {bins, 8, 1.0f, random};
       const std::size_t padded = ir.tiled.padded_bins ();
       for (const std::size_t used : {0, 1, 2, 3}) {
         for (const bool with_start : {false, true}) {
           const Spectrum start = noise (bins, padded, random);
-          AlignedVector<float> tiled_start (2 * padded), out (2 * padded, 9.0f);
-          for (std::size_t b = 0; b < padded; ++b)
-            put ({tiled_start.data ()}, b, start[b]);
+          Spectrum out (padded, {9.0f, 9.0f});
+          AlignedVector<float> tiled_start (2 * padded), tiled_out (2 * padded, 9.0f);
+          const auto in_tiles = [] (std::size_t b) {
+            return b / kTileBins * 2 * kTileBins + b % kTileBins;
+          };
+          for (std::size_t b = 0; b < padded; ++b) {
+            tiled_start[in_tiles (b)] = start[b].real ();
+            tiled_start[in_tiles (b) + kTileBins] = start[b].imag ();
+          }
           const Product product {&ir.tiled, &history.tiled, {runs.data (), used}};
           const TileRange tiles {0, ir.tiled.tiles ()};
           const std::span<const float> from {tiled_start.data (), with_start ? 2 * padded : 0};
           multiply_accumulate ({&product, 1}, tiles, from, out);
+          multiply_accumulate ({&product, 1}, tiles, from, std::span {tiled_out});
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want {with_start ? start[b] : std::complex<float> {}};
             for (std::size_t r = 0; r < used; ++r) {
@@ -116,8 +114,10 @@ START_TEST (test_multiply_accumulate)
                     std::complex<double> {history.plain[runs[r].history_slot + i][b]};
               }
             }
-            ck_assert_msg (std::abs (std::complex<double> {bin (out, b)} - want) < 2e-6,
+            ck_assert_msg (std::abs (std::complex<double> {out[b]} - want) < 2e-6,
                 "%s, %zu runs, bin %zu", target, used, b);
+            ck_assert (tiled_out[in_tiles (b)] == out[b].real () &&
+                tiled_out[in_tiles (b) + kTileBins] == out[b].imag ());
           }
         }
       }
@@ -129,19 +129,19 @@ START_TEST (test_tile_ranges)
   {
     // Only the tiles of the range are written.
     std::mt19937 random {3};
-    const Filled ir {320, 3, random}, history {320, 3, random};
+    const Filled ir {320, 3, 1.0f, random}, history {320, 3, 1.0f, random};
     const SlotRun run {0, 0, 3};
     const Product product {&ir.tiled, &history.tiled, {&run, 1}};
-    AlignedVector<float> all (640);
+    Spectrum all (320);
     multiply_accumulate ({&product, 1}, {0, 10}, {}, all);
     for (const TileRange tiles : {TileRange {2, 5}, TileRange {1, 10, 4}, TileRange {3, 3},
              TileRange {9, 10, 4}, TileRange {11, 10, 4}}) {
-      AlignedVector<float> out (640, 9.0f);
+      Spectrum out (320, {9.0f, 9.0f});
       multiply_accumulate ({&product, 1}, tiles, {}, out);
       for (std::size_t b = 0; b < 320; ++b) {
         const std::size_t t = b / kTileBins;
         const bool in = t >= tiles.first && t < tiles.end && (t - tiles.first) % tiles.step == 0;
-        ck_assert (bin (out, b) == (in ? bin (all, b) : std::complex<float> {9.0f, 9.0f}));
+        ck_assert (out[b] == (in ? all[b] : std::complex<float> {9.0f, 9.0f}));
       }
     }
   }
@@ -155,18 +155,21 @@ START_TEST (test_blocks_ahead)
     const SlotRun first_runs[] = {{0, 5, 3}, {4, 0, 2}}, second_runs[] = {{2, 1, 4}};
     mt::test::on_every_target ([&] (const char *target) {
       // A run's last slot and count - 1 more are there.
-      const Filled ir {bins, 13, random}, history {bins, 8, random};
-      const Filled ir2 {bins, 13, random}, history2 {bins, 8, random};
+      const Filled ir {bins, 13, 1.0f, random}, history {bins, 8, 1.0f, random};
+      const Filled ir2 {bins, 13, 1.0f, random}, history2 {bins, 8, 1.0f, random};
       const Product products[] = {
           {&ir.tiled, &history.tiled, first_runs}, {&ir2.tiled, &history2.tiled, second_runs}};
       for (const std::size_t used : {0, 1, 2}) {
         const std::size_t padded = ir.tiled.padded_bins ();
-        std::vector<AlignedVector<float>> sums (count, AlignedVector<float> (2 * padded, 9.0f));
-        std::vector<float *> where (count);
-        for (std::size_t r = 0; r < count; ++r)
-          where[r] = sums[r].data ();
+        Spectrum out (padded, {9.0f, 9.0f});
+        std::vector<AlignedVector<float>> later (count - 1);
+        std::vector<float *> where (count - 1);
+        for (std::size_t r = 0; r + 1 < count; ++r) {
+          later[r].assign (2 * padded, 9.0f);
+          where[r] = later[r].data ();
+        }
         const TileRange tiles {0, ir.tiled.tiles (), 2};
-        multiply_accumulate_ahead ({products, used}, tiles, where);
+        multiply_accumulate_ahead ({products, used}, tiles, out, where);
         for (std::size_t r = 0; r < count; ++r) {
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want;
@@ -182,7 +185,9 @@ START_TEST (test_blocks_ahead)
               add (second_runs, ir2, history2);
             if (b / kTileBins % 2 == 1)
               want = {9.0, 9.0};
-            const std::complex<double> got {bin (sums[r], b)};
+            const std::size_t at = b / kTileBins * 2 * kTileBins + b % kTileBins;
+            const std::complex<float> got =
+                r == 0 ? out[b] : std::complex {later[r - 1][at], later[r - 1][at + kTileBins]};
             ck_assert_msg (std::abs (std::complex<double> {got} - want) < 3e-6,
                 "%s, %zu products, sum %zu, bin %zu", target, used, r, b);
           }

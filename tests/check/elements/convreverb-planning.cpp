@@ -38,7 +38,7 @@ std::string start (gsize chunk_frames)
     g_object_set (element, "preset-room", 0, "decay-time", 0.1, nullptr);
     GstHarness *const harness = gst_harness_new_with_element (element, "sink", "src");
     gst_harness_set_src_caps_str (harness,
-        "audio/x-raw, format=" GST_AUDIO_NE (F32) ", rate=8000, channels=1, layout=interleaved");
+        "audio/x-raw, format=" GST_AUDIO_NE (F32) ", rate=48000, channels=1, layout=interleaved");
     const gsize bytes = chunk_frames * sizeof (float);
     GstBuffer *const buffer = gst_buffer_new_allocate (nullptr, bytes, nullptr);
     gst_buffer_memset (buffer, 0, 0, bytes);
@@ -113,8 +113,8 @@ void assert_start (gsize chunk_frames, const char *expected)
 GST_START_TEST (test_only_the_first_start_measures)
 {
   clean ();
-  // 80 is what it expects, 160 what it does not: two lengths, both FFTW's on any CPU.
-  for (const gsize chunk : {80, 160}) {
+  // 480 is what it expects, 1024 what it does not: two lengths.
+  for (const gsize chunk : {480, 1024}) {
     const std::string first = start (chunk);
     fail_unless (is_planned (first), "first start: %s", first.c_str ());
     const std::string kept = contents (the_file ());
@@ -130,7 +130,7 @@ GST_END_TEST;
 GST_START_TEST (test_file_that_cannot_be_used)
 {
   clean ();
-  const std::string first = start (80);
+  const std::string first = start (480);
   const fs::path path = the_file ();
   const std::string good = contents (path);
   std::string foreign = good;
@@ -145,10 +145,10 @@ GST_START_TEST (test_file_that_cannot_be_used)
     if (bad == good)
       continue;
     std::ofstream (path, std::ios::binary) << bad;
-    const std::string again = start (80);
+    const std::string again = start (480);
     fail_unless (is_planned (again), "%s", again.c_str ());
     // And it was put right.
-    assert_start (80, after (again));
+    assert_start (480, after (again));
   }
 }
 GST_END_TEST;
@@ -157,14 +157,14 @@ GST_START_TEST (test_file_that_is_none)
 {
   // Opening a pipe would wait for somebody to write into it.
   clean ();
-  start (80);
+  start (480);
   const fs::path path = the_file ();
   fs::remove (path);
   fail_unless_equals_int (mkfifo (path.c_str (), 0600), 0);
-  fail_unless (is_planned (start (80)));
+  fail_unless (is_planned (start (480)));
   clean ();
   fs::create_directories (path / "folder");
-  fail_unless (is_planned (start (80)));
+  fail_unless (is_planned (start (480)));
   clean ();
 }
 GST_END_TEST;
@@ -174,7 +174,7 @@ GST_START_TEST (test_folder_that_cannot_be_written)
   // A file where the folder should be stops root, too.
   clean ();
   std::ofstream (cache_folder ()) << "in the way";
-  fail_unless (is_planned (start (80)));
+  fail_unless (is_planned (start (480)));
   fail_unless (contents (cache_folder ()) == "in the way");
   clean ();
 }
@@ -184,7 +184,7 @@ GST_START_TEST (test_estimate_leaves_the_folder_alone)
 {
   clean ();
   g_setenv ("GST_CONVREVERB_PLANNING", "estimate", TRUE);
-  assert_start (80, "estimated");
+  assert_start (480, "estimated");
   fail_unless (!fs::exists (cache_folder ()));
 }
 GST_END_TEST;
