@@ -365,7 +365,10 @@ void release_pad (GstElement *element, GstPad *pad) noexcept
   gst_pad_set_active (pad, FALSE); // sends a feeder home that waits
   const auto &track = *GST_TRACK_MIXER_PAD (pad)->owner;
   state_of (element).mixer.remove_track (track);
-  track->queue.clear (); // someone may keep the pad, but what it holds counts no more
+  {
+    const std::lock_guard lock {track->rate_mutex};
+    track->queue.clear (); // someone may keep the pad, but what it holds counts no more
+  }
   track_released (state_of (element));
   gst_child_proxy_child_removed (GST_CHILD_PROXY (element), G_OBJECT (pad), GST_OBJECT_NAME (pad));
   gst_element_remove_pad (element, pad);
@@ -430,8 +433,10 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE)
     state.running.store (false);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
-    for (const auto &track : state.mixer.tracks ())
+    for (const auto &track : state.mixer.tracks ()) {
+      const std::lock_guard lock {track->rate_mutex};
       track->queue.clear ();
+    }
     state.mixer.reset ();
     const std::lock_guard lock {state.flush};
     state.src_flushing = false;

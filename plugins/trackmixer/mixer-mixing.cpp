@@ -58,7 +58,9 @@ bool Mixer::mix_chunk (GstBuffer *buffer, Frames begin, Frames end)
                                               : map.template as<Sample> ().data (),
       samples};
   std::fill (sum.begin (), sum.end (), Sample {0});
-  const bool audible = mix_tracks (sum, begin, end);
+  const bool rings = ringing_at_ < ringing_.size () && add_ringing (sum);
+  const bool audible = mix_tracks (sum, begin, end) || rings;
+  keep_past (reinterpret_cast<const std::byte *> (sum.data ()), frames);
   if (out_converter_) {
     bump (clipped_samples_, dsp::count_clipped (sum));
     gpointer in[] {sum.data ()};

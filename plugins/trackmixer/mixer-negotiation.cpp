@@ -16,6 +16,7 @@ namespace {
 
 /// A chunk larger than this is a mistake in output-buffer-duration.
 constexpr std::size_t kMaxChunkBytes = 64U << 20;
+constexpr std::size_t kPastFrames = 1024; // half a filter, down to an eighth of 96 kHz
 constexpr guint kPoolBuffers = 4; // what a sink and an effect hold between them, at the start
 
 /// The format of the sum: that of a float holds 24 bits.
@@ -46,15 +47,19 @@ GstCaps *nearest_in_channels (GstCaps *caps, int wanted)
   return one;
 }
 
-bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
+bool same_channels (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
 {
-  if (GST_AUDIO_INFO_FORMAT (&a) != GST_AUDIO_INFO_FORMAT (&b) ||
-      GST_AUDIO_INFO_LAYOUT (&a) != GST_AUDIO_INFO_LAYOUT (&b) ||
-      GST_AUDIO_INFO_CHANNELS (&a) != GST_AUDIO_INFO_CHANNELS (&b))
+  if (GST_AUDIO_INFO_CHANNELS (&a) != GST_AUDIO_INFO_CHANNELS (&b))
     return false;
   // More channels than kMaxPositions are never positioned.
   return GST_AUDIO_INFO_IS_UNPOSITIONED (&a) || GST_AUDIO_INFO_IS_UNPOSITIONED (&b) ||
       std::equal (a.position, a.position + GST_AUDIO_INFO_CHANNELS (&a), b.position);
+}
+
+bool same_samples (const GstAudioInfo &a, const GstAudioInfo &b) noexcept
+{
+  return GST_AUDIO_INFO_FORMAT (&a) == GST_AUDIO_INFO_FORMAT (&b) &&
+      GST_AUDIO_INFO_LAYOUT (&a) == GST_AUDIO_INFO_LAYOUT (&b) && same_channels (a, b);
 }
 
 } // namespace
@@ -129,6 +134,10 @@ bool Mixer::chunk_fits (GstCaps *caps) const
 bool Mixer::negotiate ()
 {
   push_stream_start ();
+  const int rate_before = rate_hz ();
+  const Frames before = position_;
+  if (const int rate = nearest_rate (rate_before); rate != rate_before)
+    change_rate (rate);
   GstCaps *caps = choose_caps ();
   GstAudioInfo info;
   const bool usable = !gst_caps_is_empty (caps) && gst_audio_info_from_caps (&info, caps) &&
@@ -155,6 +164,7 @@ bool Mixer::negotiate ()
   bool decided = true;
   if (changed) {
     GST_INFO_OBJECT (element_, "mixing to %" GST_PTR_FORMAT, caps);
+    const GstAudioInfo was = mix_info_;
     out_info_ = info;
     mix_info_ = info;
     gst_audio_info_set_format (&mix_info_, mix_format_for (info), info.rate, info.channels,
@@ -165,8 +175,15 @@ bool Mixer::negotiate ()
         ? nullptr
         : make_converter (mix_info_, out_info_, nullptr);
     sides_ = sides_of (mix_info_);
-    for (const auto &track : snapshot_)
-      track->mix.gain.forget ();
+    if (negotiated_ && was.rate != info.rate)
+      ring_out (was, before);
+    if (!negotiated_ || !gst_audio_info_is_equal (&was, &mix_info_)) {
+      past_.assign (kPastFrames * static_cast<std::size_t> (mix_info_.bpf), std::byte {0});
+      past_at_ = 0;
+    }
+    if (!negotiated_ || !same_channels (was, mix_info_))
+      for (const auto &track : snapshot_)
+        track->mix.gain.forget ();
     for (const auto &track : snapshot_) { // their converters lead to the old format
       auto &mix = track->mix;
       if (mix.format.info.finfo)

@@ -89,6 +89,8 @@ void Mixer::produce ()
       give_up ();
       return;
     }
+    if (!planned_)
+      return; // the rate is another one, and so is what the chunk needs of each track
   }
   push_segment ();
 
@@ -329,6 +331,9 @@ void Mixer::set_rate (double rate) noexcept
 /// Of so much audio at its own speed, truncated to a nanosecond.
 GstClockTime Mixer::length_of (Frames frames) const noexcept
 {
+  for (const ExactFrame &known : exact_frames_)
+    if (known.frame == frames)
+      return known.length;
   return gst_util_uint64_scale (
       static_cast<guint64> (frames), GST_SECOND, static_cast<guint64> (std::max (rate_hz (), 1)));
 }

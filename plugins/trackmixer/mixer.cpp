@@ -193,6 +193,9 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   rate_base_ = 0;
   seqnum_ = seqnum;
   position_ = anchor_ = planned_end_ = mix_begin_ = 0;
+  exact_frames_ = {};
+  std::fill (past_.begin (), past_.end (), std::byte {0});
+  ringing_at_ = ringing_.size ();
   chunk_ = 0;
   planned_ = false;
   finished_ = segment_done_sent_ = false;
@@ -227,12 +230,16 @@ void Mixer::reset () noexcept
   gst_segment_init (&segment, GST_FORMAT_TIME);
   restart_timeline (&segment, GST_SEQNUM_INVALID);
   const std::lock_guard lock {task_};
+  for (const auto &track : tracks ()) {
+    const std::lock_guard rate_lock {track->rate_mutex};
+    track->feeder_info = {};
+    gst_clear_caps (&track->feeder_caps);
+    track->conversion.off ();
+    track->rate_hz.store (0);
+  }
   const std::lock_guard control_lock {control_};
   for (const auto &track : tracks_) {
     track->latest_info = {};
-    track->feeder_info = {};
-    gst_clear_caps (&track->feeder_caps);
-    track->resampler.off ();
     track->format_pending = false;
     track->flush_seqnum = 0;
     track->mix.format = {};

@@ -127,7 +127,7 @@ public:
 
   // --- formats
 
-  /// The one rate of all tracks, 0 if none has caps yet.
+  /// The one rate of all that is mixed, 0 if no track has caps yet. Downstream may change it.
   [[nodiscard]] int rate_hz () const noexcept { return rate_hz_.load (std::memory_order_acquire); }
   /// The track's audio has this format from now on. Returns the rate of the mix: `rate_hz`, if it
   /// was open.
@@ -228,6 +228,13 @@ private:
   bool negotiate ();
   void give_up ();
   bool decide_pool (GstCaps *caps);
+  // another rate, in mixer-rate.cpp
+  void change_rate (int to_hz);
+  void change_rate_of (Track &track, const RateChange &change, Frames position_before);
+  void keep_past (const std::byte *sum, std::size_t frames) noexcept;
+  void ring_out (const GstAudioInfo &was, Frames before);
+  template <class Sample>
+  bool add_ringing (std::span<Sample> sum) noexcept;
   void push_stream_start ();
   void push_segment ();
   void number (GstEvent *event) const noexcept;
@@ -313,6 +320,10 @@ private:
   };
   void post_qos (const LatePiece &piece) const;
   std::vector<LatePiece> late_pieces_; // to be told of behind the chunk, where qos-messages is set
+  dsp::AlignedVector<std::byte> past_; // the end of the sum, a ring, see keep_past()
+  std::size_t past_at_ {0};            // in frames
+  std::vector<std::byte> ringing_;     // to be added from `position_` on, see ring_out()
+  std::size_t ringing_at_ {0};
   std::vector<std::thread::id> starving_;
   std::vector<std::thread::id> blocked_;   // feeders that a full queue holds back
   std::vector<GstEvent *> pending_events_; // before the next chunk
@@ -325,6 +336,12 @@ private:
   std::uint64_t received_before_idle_ {0};
 
   Frames position_ {0};
+  /// A frame that is rounded since the sample rate changed, and what its time was before.
+  struct ExactFrame {
+    Frames frame {INT64_MIN / 2};
+    GstClockTime length {0};
+  };
+  std::array<ExactFrame, 3> exact_frames_;
   Frames mix_begin_ {0}; // of the first chunk: what lies before was never wanted
   Frames planned_end_ {0};
   Frames last_audio_end_ {0}; // of all tracks, as of the last recount

@@ -18,15 +18,10 @@ namespace {
 
 // --- queries
 
-/// Caps that a pad can have: the template's, and at the source the rate of the mix once it is
-/// known.
-GstCaps *possible_caps (Element &state, GstPad *pad, GstCaps *filter)
+/// Caps that a pad can have: all that the template says, whatever it has now.
+GstCaps *possible_caps (GstPad *pad, GstCaps *filter)
 {
   GstCaps *caps = gst_pad_get_pad_template_caps (pad);
-  if (const int rate = state.mixer.rate_hz (); rate != 0 && GST_PAD_IS_SRC (pad)) {
-    caps = gst_caps_make_writable (caps);
-    gst_caps_set_simple (caps, "rate", G_TYPE_INT, rate, nullptr);
-  }
   if (filter) {
     GstCaps *filtered = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref (caps);
@@ -35,11 +30,11 @@ GstCaps *possible_caps (Element &state, GstPad *pad, GstCaps *filter)
   return caps;
 }
 
-void answer_caps (Element &state, GstPad *pad, GstQuery *query)
+void answer_caps (GstPad *pad, GstQuery *query)
 {
   GstCaps *filter = nullptr;
   gst_query_parse_caps (query, &filter);
-  GstCaps *caps = possible_caps (state, pad, filter);
+  GstCaps *caps = possible_caps (pad, filter);
   gst_query_set_caps_result (query, caps);
   gst_caps_unref (caps);
 }
@@ -132,7 +127,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     accept_gap (state, track, event);
     break;
   case GST_EVENT_EOS:
-    accept_eos (state, track);
+    accept_eos (track);
     break;
   case GST_EVENT_TAG: // of one track; the mix is another recording
   case GST_EVENT_TOC:
@@ -149,6 +144,7 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
     QueueItem item; // goes out in its place between the chunks
     item.kind = QueueItem::Kind::event;
     item.object = GST_MINI_OBJECT_CAST (event);
+    const std::lock_guard lock {track.rate_mutex};
     return track.queue.push (item) == GST_FLOW_OK;
   }
   gst_event_unref (event);
@@ -157,10 +153,9 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
 
 gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
 {
-  Element &state = state_of (parent);
   switch (GST_QUERY_TYPE (query)) {
   case GST_QUERY_CAPS:
-    answer_caps (state, pad, query);
+    answer_caps (pad, query);
     return TRUE;
   case GST_QUERY_ACCEPT_CAPS: {
     GstCaps *asked = nullptr;
@@ -258,7 +253,7 @@ gboolean src_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
   Element &state = state_of (parent);
   switch (GST_QUERY_TYPE (query)) {
   case GST_QUERY_CAPS:
-    answer_caps (state, pad, query);
+    answer_caps (pad, query);
     return TRUE;
   case GST_QUERY_LATENCY:
     return answer_latency (state, query);

@@ -151,9 +151,12 @@ void flush_start (Element &state, Track &track, std::uint32_t seqnum)
 
 void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
 {
-  track.queue.clear ();
+  {
+    const std::lock_guard lock {track.rate_mutex};
+    track.queue.clear ();
+    track.conversion.forget ();
+  }
   track.timeline.reset ();
-  track.resampler.forget ();
   track.left_out = track.segment_done = track.lost_warned = false;
   track.off_rate.store (false);
   track.format_pending = track.feeder_caps != nullptr;
@@ -271,6 +274,7 @@ namespace {
 void set_off_rate (Track &track)
 {
   track.off_rate.store (true); // its feeder says so, with its next buffer
+  const std::lock_guard lock {track.rate_mutex};
   track.queue.clear ();
 }
 

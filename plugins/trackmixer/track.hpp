@@ -12,9 +12,9 @@
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
 
+#include "rateconversion.hpp"
 #include "trackgain.hpp"
 #include "trackqueue.hpp"
-#include "trackresampler.hpp"
 
 namespace mt::trackmixer {
 
@@ -159,7 +159,6 @@ struct Track {
   std::uint64_t sought_segment {0};         // feeder: of the last seek without flush that it did
   SeekRate wanted;                          // feeder: of the seek that its segment belongs to
   GstAudioInfo feeder_info {};              // feeder: of the audio that comes in
-  TrackResampler resampler;                 // feeder: where that has another rate than the mix
   GstCaps *feeder_caps {nullptr};           // feeder: the last ones
   std::atomic<bool> format_pending {false}; // the format has to be queued before the next audio
   std::atomic<bool> resync {false};         // it missed a deadline: align it anew, see place()
@@ -168,8 +167,15 @@ struct Track {
   bool segment_done {false};                // feeder: nothing more comes before the next segment
   bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used
   bool lost_before {false};                 // feeder: the last buffer was one of them
-  std::atomic<int> rate_hz {0};             // of what is queued: the mix's
   MixInput mix;
+
+  /// Held by the feeder from where it looks at the rate of the mix until what it has made with it
+  /// is queued, and by the mix task while it changes that rate. Nobody waits for anything else with
+  /// it. Locked before the mixer's control lock and the queue's.
+  std::mutex rate_mutex;
+  RateConversion conversion;        // to the rate of the mix
+  std::atomic<int> rate_hz {0};     // of what is queued; written under the mutex
+  std::vector<QueueItem> converted; // on their way into the queue
 
   mutable std::mutex config_mutex; // guards the next line
   GstStructure *converter_config {nullptr};

@@ -36,6 +36,15 @@ double TrackGain::gain (std::size_t channel, Frames at) const noexcept
       static_cast<std::size_t> (at - begin_), static_cast<std::size_t> (length_));
 }
 
+void TrackGain::change_rate (Frames at, Frames becomes, const RateChange &change) noexcept
+{
+  const Frames rest = begin_ + length_ - at;
+  for (std::size_t c = 0; rest > 0 && c < channels_; ++c)
+    ramps_[c].from = gain (c, at);
+  begin_ = becomes;
+  length_ = std::max<Frames> (0, change (rest));
+}
+
 void TrackGain::aim (
     const Loudness &loudness, Frames at, Frames ramp, const ChannelSides &sides) noexcept
 {

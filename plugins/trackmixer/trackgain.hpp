@@ -43,6 +43,9 @@ public:
   /// The next setting is taken at once: there was no sound before it.
   void forget () noexcept { known_ = false; }
 
+  /// Frame `at` is frame `becomes` from now on, at another rate; a line that has begun goes on.
+  void change_rate (Frames at, Frames becomes, const RateChange &change) noexcept;
+
   /// From frame `at` on moves to the loudness, in a straight line over `ramp` frames.
   void aim (const Loudness &loudness, Frames at, Frames ramp, const ChannelSides &sides) noexcept;
 

@@ -60,8 +60,8 @@ GstFlowReturn push_pending_format (Element &state, Track &track)
 {
   QueueItem item;
   item.kind = QueueItem::Kind::format;
-  if (track.resampler.active ()) {
-    GstAudioInfo info = track.resampler.output ();
+  if (track.conversion.active ()) {
+    GstAudioInfo info = track.conversion.output ();
     item.object = GST_MINI_OBJECT_CAST (gst_audio_info_to_caps (&info));
   } else {
     item.object = GST_MINI_OBJECT_CAST (gst_caps_ref (track.feeder_caps));
@@ -95,27 +95,42 @@ Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bo
       state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
 }
 
+/// The rate of what is queued. Until the mix task has changed that, the one before still holds.
+int queue_rate (Element &state, Track &track) noexcept
+{
+  if (track.rate_hz.load () == 0)
+    track.rate_hz.store (state.mixer.rate_hz ());
+  return track.rate_hz.load ();
+}
+
 /// The frame, in this track's share of the mix's time, of a time in a segment of the track.
-Frames frame_of_segment (
-    Element &state, const Track &track, const GstSegment &segment, GstClockTime time)
+Frames frame_of_segment (Element &state, Track &track, const GstSegment &segment, GstClockTime time)
 {
   const auto time_of_mix = time_in_mix (segment, time);
   if (!GST_CLOCK_TIME_IS_VALID (time_of_mix))
     return TrackQueue::kNever;
   if (!track.feeder_info.finfo)
-    return frame_at (time_of_mix, state.mixer.rate_hz ());
+    return frame_at (time_of_mix, queue_rate (state, track));
   // As audio at that time would be placed, or it would lie a frame off.
   const Frames frame = frame_at (time_of_mix, GST_AUDIO_INFO_RATE (&track.feeder_info));
-  return track.resampler.active () ? track.resampler.to_mix (frame) : frame;
+  return track.conversion.active () ? track.conversion.to_mix (frame) : frame;
+}
+
+GstFlowReturn push_converted (Track &track)
+{
+  GstFlowReturn flow = GST_FLOW_OK;
+  for (const QueueItem &item : track.converted)
+    if (const GstFlowReturn its = track.queue.push (item); its != GST_FLOW_OK)
+      flow = its;
+  track.converted.clear ();
+  return flow;
 }
 
 /// What the resampler still holds goes out before what follows.
-GstFlowReturn push_rest (Element &state, Track &track)
+GstFlowReturn push_rest (Track &track)
 {
-  if (!track.resampler.active ())
-    return GST_FLOW_OK;
-  const QueueItem rest = track.resampler.drain ();
-  return rest.object ? track.queue.push (rest) : GST_FLOW_OK;
+  track.conversion.drain (track.converted);
+  return push_converted (track);
 }
 
 /// The seek without flush that has brought this segment. None: it is one of the track's own.
@@ -139,7 +154,8 @@ std::optional<AnnouncedSeek> seek_behind (
 void begin_sought_segment (
     Element &state, Track &track, const GstSegment &segment, std::uint64_t seek)
 {
-  (void)push_rest (state, track);
+  const std::lock_guard lock {track.rate_mutex};
+  (void)push_rest (track);
   const Frames begin = frame_of_segment (state, track, segment, segment.start);
   track.queue.begin_segment (seek, begin == TrackQueue::kNever ? 0 : begin);
   track.segment_done = false;
@@ -156,21 +172,6 @@ bool keeps_rate (Element &state, const Track &track, const GstSegment &segment)
   const double speed = segment.rate * std::abs (segment.applied_rate);
   return (segment.rate == wanted || std::abs (speed - wanted) <= kRounding * wanted) &&
       state.mixer.agree_on_rate (track.wanted.seqnum, segment.rate);
-}
-
-/// Resamples a buffer that begins at frame `start` of the track. Takes it.
-GstFlowReturn push_resampled (
-    Element &state, Track &track, GstBuffer *buffer, Frames start, Frames frames)
-{
-  if (!track.resampler.continues (start)) {
-    if (const GstFlowReturn flow = push_rest (state, track); flow != GST_FLOW_OK) {
-      gst_buffer_unref (buffer);
-      return flow;
-    }
-    track.resampler.begin_run (start);
-  }
-  const QueueItem item = track.resampler.resample (buffer, frames);
-  return item.frames > 0 ? track.queue.push (item) : GST_FLOW_OK;
 }
 
 // --- the size of a buffer
@@ -301,16 +302,19 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
         (nullptr));
     return false;
   }
-  (void)push_rest (state, track);
   int rate = state.mixer.rate_hz ();
   if (rate == 0)
     rate = state.mixer.nearest_rate (GST_AUDIO_INFO_RATE (&info));
+  const std::lock_guard lock {track.rate_mutex};
+  (void)push_rest (track);
   rate = state.mixer.offer_format (track, info, rate);
+  if (const int queued = track.rate_hz.load (); queued != 0)
+    rate = queued;
   if (rate == GST_AUDIO_INFO_RATE (&info)) {
-    track.resampler.off ();
+    track.conversion.off ();
   } else {
     GstStructure *config = track.copy_converter_config ();
-    const bool possible = track.resampler.set_up (info, rate, config);
+    const bool possible = track.conversion.set_up (info, rate, config);
     if (config)
       gst_structure_free (config);
     if (!possible) {
@@ -379,7 +383,6 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
   GstClockTime start = GST_CLOCK_TIME_NONE;
   GstClockTime duration = GST_CLOCK_TIME_NONE;
   gst_event_parse_gap (event, &start, &duration);
-  const int rate = state.mixer.rate_hz ();
   if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) ||
       !track.feeder_info.finfo || track.timeline.segment.format != GST_FORMAT_TIME)
     return; // says nothing about how much of the track is silent
@@ -391,19 +394,22 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
   // up.
   const auto end = time_in_mix (track.timeline.segment, to);
   const Frames place = track.timeline.place_gap (end, GST_AUDIO_INFO_RATE (&track.feeder_info));
-  track.queue.note_gap (track.resampler.active () ? track.resampler.to_mix (place) : place,
-      frame_at (kGapPatience, rate));
+  const std::lock_guard lock {track.rate_mutex};
+  track.queue.note_gap (track.conversion.active () ? track.conversion.to_mix (place) : place,
+      frame_at (kGapPatience, queue_rate (state, track)));
 }
 
-void accept_eos (Element &state, Track &track)
+void accept_eos (Track &track)
 {
-  (void)push_rest (state, track);
+  const std::lock_guard lock {track.rate_mutex};
+  (void)push_rest (track);
   track.queue.set_eos ();
 }
 
 void accept_segment_done (Element &state, Track &track, GstEvent *event)
 {
-  (void)push_rest (state, track);
+  const std::lock_guard lock {track.rate_mutex};
+  (void)push_rest (track);
   track.segment_done = true;
   // A loop is as long as its segment, also where a track has no audio up to the end of it.
   const GstSegment &segment = track.timeline.segment;
@@ -471,6 +477,19 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
     gst_clear_buffer (&buffer);
     return GST_FLOW_OK;
   }
+  if (const GstFlowReturn flow = track.queue.wait_for_room (); flow != GST_FLOW_OK) {
+    gst_clear_buffer (&buffer);
+    return flow;
+  }
+  const std::lock_guard lock {track.rate_mutex};
+  if (buffer && track.conversion.is_needless ()) {
+    if (const GstFlowReturn flow = push_rest (track); flow != GST_FLOW_OK) {
+      gst_buffer_unref (buffer);
+      return flow;
+    }
+    track.conversion.off ();
+    track.format_pending = true;
+  }
   if (buffer && track.format_pending) {
     if (const GstFlowReturn flow = push_pending_format (state, track); flow != GST_FLOW_OK) {
       gst_buffer_unref (buffer);
@@ -482,13 +501,15 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
     item.bytes = static_cast<std::size_t> (item.frames) * bpf;
   }
   item.start = place (state, track, part.time, item.frames, discont);
-  if (track.resampler.active ()) {
-    if (buffer)
-      return push_resampled (state, track, buffer, item.start, item.frames);
-    if (const GstFlowReturn flow = push_rest (state, track); flow != GST_FLOW_OK)
+  if (track.conversion.active ()) {
+    if (buffer) {
+      track.conversion.resample (buffer, item.start, item.frames, track.converted);
+      return push_converted (track);
+    }
+    if (const GstFlowReturn flow = push_rest (track); flow != GST_FLOW_OK)
       return flow;
-    const Frames end = track.resampler.to_mix (item.start + item.frames);
-    item.start = track.resampler.to_mix (item.start);
+    const Frames end = track.conversion.to_mix (item.start + item.frames);
+    item.start = track.conversion.to_mix (item.start);
     item.frames = end - item.start;
   }
   return track.queue.push (item);

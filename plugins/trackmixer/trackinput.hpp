@@ -14,7 +14,7 @@ void accept_stream_start (Track &track);
 bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps);
 void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *event);
 void accept_gap (Element &state, Track &track, GstEvent *event);
-void accept_eos (Element &state, Track &track);
+void accept_eos (Track &track);
 void accept_segment_done (Element &state, Track &track, GstEvent *event);
 /// Takes the buffer.
 GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, GstBuffer *buffer);

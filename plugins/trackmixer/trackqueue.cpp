@@ -29,6 +29,11 @@ void TrackQueue::append (const QueueItem &item)
     head_ = 0;
   }
   ring_[(head_ + count_++) & (ring_.size () - 1)] = item;
+  queued_frames_ += item.frames;
+  queued_bytes_ += item.bytes;
+  queued_buffers_ += item.kind == QueueItem::Kind::audio;
+  if (item.bytes)
+    shared_.queued_bytes.fetch_add (item.bytes, std::memory_order_relaxed);
 }
 
 QueueItem TrackQueue::pop_front () noexcept
@@ -108,6 +113,24 @@ void TrackQueue::release_feeder () noexcept
   cond_.notify_all ();
 }
 
+GstFlowReturn TrackQueue::wait_for_room () noexcept
+{
+  std::unique_lock lock {mutex_};
+  feeder_ = std::this_thread::get_id ();
+  while (!flushing_ && flow_ == GST_FLOW_OK && is_full ()) {
+    feeder_waiting_ = true;
+    const auto since = std::chrono::steady_clock::now ();
+    lock.unlock ();
+    shared_.readiness.feeder_blocks (std::this_thread::get_id ());
+    lock.lock ();
+    cond_.wait (lock, [this] { return !feeder_waiting_ || flushing_ || flow_ != GST_FLOW_OK; });
+    feeder_waiting_ = false;
+    counts_.feeder_wait_ns += static_cast<std::uint64_t> (
+        std::chrono::nanoseconds (std::chrono::steady_clock::now () - since).count ());
+  }
+  return flushing_ ? GST_FLOW_FLUSHING : flow_;
+}
+
 GstFlowReturn TrackQueue::push (QueueItem item) noexcept
 {
   bool wake = false;
@@ -117,17 +140,6 @@ GstFlowReturn TrackQueue::push (QueueItem item) noexcept
     std::unique_lock lock {mutex_};
     feeder_ = std::this_thread::get_id ();
     ++received_;
-    while (!flushing_ && flow_ == GST_FLOW_OK && item.occupies_time () && is_full ()) {
-      feeder_waiting_ = true;
-      const auto since = std::chrono::steady_clock::now ();
-      lock.unlock ();
-      shared_.readiness.feeder_blocks (std::this_thread::get_id ());
-      lock.lock ();
-      cond_.wait (lock, [this] { return !feeder_waiting_ || flushing_ || flow_ != GST_FLOW_OK; });
-      feeder_waiting_ = false;
-      counts_.feeder_wait_ns += static_cast<std::uint64_t> (
-          std::chrono::nanoseconds (std::chrono::steady_clock::now () - since).count ());
-    }
     if (flushing_ || flow_ != GST_FLOW_OK) {
       const GstFlowReturn flow = flushing_ ? GST_FLOW_FLUSHING : flow_;
       lock.unlock ();
@@ -141,11 +153,6 @@ GstFlowReturn TrackQueue::push (QueueItem item) noexcept
       counts_.frames_flushed += static_cast<std::uint64_t> (item.frames);
     } else {
       append (item);
-      queued_frames_ += item.frames;
-      queued_bytes_ += item.bytes;
-      queued_buffers_ += item.kind == QueueItem::Kind::audio;
-      if (item.bytes)
-        shared_.queued_bytes.fetch_add (item.bytes, std::memory_order_relaxed);
     }
     if (item.occupies_time ()) {
       counts_.frames_in += static_cast<std::uint64_t> (item.frames);
@@ -488,6 +495,56 @@ void TrackQueue::enter_segment (std::uint64_t seek, Frames begin) noexcept
   (void)update_missing ();
   if (feeder_waiting_ && !is_ready ())
     release_feeder ();
+}
+
+TrackQueue::Contents TrackQueue::take_all (
+    std::vector<QueueItem> &held, std::vector<QueueItem> &flushed) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  if (std::exchange (cleared_, false))
+    flushed.swap (held);
+  while (count_ > 0)
+    held.push_back (pop_front ());
+  for (const QueueItem &item : held) // counted anew in put_back()
+    counts_.frames_in -= static_cast<std::uint64_t> (item.frames);
+  taken_end_ = kNever;
+  held_frames_ = last_taken_frames_ = 0;
+  return {eos_, !marks_.empty (), shift_};
+}
+
+void TrackQueue::put_back (std::vector<QueueItem> &items, const RateChange &change, Frames shift,
+    std::optional<Frames> end) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  const auto scale = [&change] (Frames &frame) {
+    if (frame != kNever)
+      frame = change (frame);
+  };
+  for (Frames *frame : {&end_, &gap_end_, &believed_gap_, &need_end_, &mix_begin_, &limit_,
+           &grown_from_, &grown_limit_})
+    scale (*frame);
+  if (growth_ != QueueLimit::kUnlimitedGrowth)
+    scale (growth_);
+  shift_ = marks_.empty () ? shift : change (shift_);
+  auto mark = marks_.begin ();
+  Frames last_end = kNever;
+  for (const QueueItem &item : items) {
+    append (item);
+    counts_.frames_in += static_cast<std::uint64_t> (item.frames);
+    if (item.occupies_time ()) {
+      last_end = std::max (last_end, item.end ());
+    } else if (item.kind == QueueItem::Kind::mark) {
+      scale (mark->end);
+      scale (mark->begin);
+      mark->end = std::max (mark->end, last_end); // the last frame is rounded up
+      last_end = kNever;
+      ++mark;
+    }
+  }
+  items.clear ();
+  end_ = end ? *end : std::max (end_, last_end);
+  shared_.readiness.flag_recheck ();
+  (void)update_missing ();
 }
 
 std::optional<Frames> TrackQueue::first_audio () const noexcept

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -21,6 +22,22 @@ namespace mt::trackmixer {
 
 /// A position or length on the mix's time line, in frames at the mix's rate; 0 is running time 0.
 using Frames = std::int64_t;
+
+/// A change of the mix's rate: which frame of the new time line is the nearest to one of the old.
+/// Both count from running time 0, so that no number of changes adds up to a drift.
+struct RateChange {
+  int from_hz;
+  int to_hz;
+
+  [[nodiscard]] Frames operator() (Frames frame) const noexcept
+  {
+    // Frames before running time 0 are negative, which GStreamer's functions do not scale.
+    const auto scaled =
+        static_cast<Frames> (gst_util_uint64_scale_round (static_cast<guint64> (std::abs (frame)),
+            static_cast<guint64> (to_hz), static_cast<guint64> (from_hz)));
+    return frame < 0 ? -scaled : scaled;
+  }
+};
 
 /// One entry of a queue, in the order of arrival. Owns one reference to `object`.
 struct QueueItem {
@@ -105,8 +122,8 @@ struct TrackLevel {
 /// woken seldom and delivers much. A queue that the next chunk waits for is never full. Nothing is
 /// dropped.
 ///
-/// Threads  feeder: push(), push_gap(), … with the pad's stream lock. Mix task: take(),
-/// update_need(),
+/// Threads  feeder: wait_for_room(), push(), note_gap(), … with the pad's stream lock. Mix task:
+/// take(), update_need(),
 ///          grow(), starve(). Any: the rest.
 /// Locks    one mutex for each queue, and no other lock is taken while it is held.
 class TrackQueue {
@@ -120,7 +137,9 @@ public:
 
   // --- feeder
 
-  /// Queues an item, waiting while the queue is full. Takes the item whatever it returns.
+  /// Waits while the queue is full: before audio is made ready for it.
+  GstFlowReturn wait_for_room () noexcept;
+  /// Queues an item at once. Takes it whatever it returns.
   GstFlowReturn push (QueueItem item) noexcept;
   /// A GAP event: nothing comes before `end`. A hint, not audio: audio that comes there all the
   /// same is mixed. The mix goes on without the track once the hint reaches `patience` ahead of it.
@@ -147,7 +166,8 @@ public:
   void give_up_segment () noexcept;
   /// While flushing, the feeder does not wait and push() returns FLUSHING.
   void set_flushing (bool flushing) noexcept;
-  /// Throws away what is queued, and the end of the stream and the begin of the mix with it.
+  /// Throws away what is queued, and the end of the stream and the begin of the mix with it. With
+  /// Track::rate_mutex.
   void clear () noexcept;
   /// A track with no peer is not waited for.
   void set_linked (bool linked) noexcept;
@@ -195,6 +215,19 @@ public:
   void enter_segment (std::uint64_t seek, Frames begin) noexcept;
   /// Where the first audio in the queue begins; none: there is none.
   [[nodiscard]] std::optional<Frames> first_audio () const noexcept;
+  /// For a change of the mix's rate: moves to `held` all that is queued, behind what the mix task
+  /// holds. Nothing may come before put_back(): both within Track::rate_mutex.
+  struct Contents {
+    bool ended; // nothing continues the audio at its end
+    bool has_marks;
+    Frames shift; // of the audio before the first mark, against the track's own time
+  };
+  [[nodiscard]] Contents take_all (
+      std::vector<QueueItem> &held, std::vector<QueueItem> &flushed) noexcept;
+  /// Takes it back at the new rate. `end` is where the audio that follows will begin, if that is
+  /// known.
+  void put_back (std::vector<QueueItem> &items, const RateChange &change, Frames shift,
+      std::optional<Frames> end) noexcept;
   void notify () noexcept { cond_.notify_all (); }
   /// A chunk is out: a drain looks again.
   void notify_drain () noexcept;

@@ -2,6 +2,7 @@
 #include "trackresampler.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "converter.hpp"
@@ -11,7 +12,29 @@ namespace mt::trackmixer {
 
 namespace {
 constexpr std::size_t kMaxPlanes = 64;
+constexpr Frames kMaxLead = 4096; // frames of silence before a run
+
 } // namespace
+
+Frames lead_of (Frames start, int in_hz, int out_hz) noexcept
+{
+  const auto common = std::gcd (Frames {in_hz}, Frames {out_hz});
+  const Frames in = in_hz / common;
+  const Frames out = out_hz / common % in;
+  Frames phase = (start % in + in) % in * out % in; // in parts of 1 / in of a frame of the mix
+  Frames best = 0;
+  Frames least = in;
+  for (Frames lead = 0; lead < std::min (in, kMaxLead); ++lead) {
+    if (const Frames off = std::min (phase, in - phase); off < least) {
+      least = off;
+      best = lead;
+    }
+    if (least == 0)
+      break;
+    phase = (phase + in - out) % in;
+  }
+  return best;
+}
 
 bool TrackResampler::set_up (const GstAudioInfo &from, int rate_hz, const GstStructure *config)
 {
@@ -28,8 +51,29 @@ bool TrackResampler::set_up (const GstAudioInfo &from, int rate_hz, const GstStr
       return false;
   }
   config_ = config ? gst_structure_copy (config) : nullptr;
+  if (config_) // the channels stay as they are here
+    gst_structure_remove_field (config_, GST_AUDIO_CONVERTER_OPT_MIX_MATRIX);
   converter_ = make_resampler ();
   return converter_ != nullptr;
+}
+
+bool TrackResampler::go_on_with (const GstAudioInfo &from)
+{
+  if (gst_audio_info_is_equal (&from, &from_))
+    return true;
+  const auto *positions = GST_AUDIO_INFO_IS_UNPOSITIONED (&from) ? nullptr : from.position;
+  GstAudioInfo needed;
+  gst_audio_info_set_format (&needed, GST_AUDIO_FORMAT_F32, from.rate, from.channels, positions);
+  if (!gst_audio_info_is_equal (&needed, &float_))
+    return false; // or it gets its samples in planes
+  auto *to_float =
+      gst_audio_info_is_equal (&from, &float_) ? nullptr : make_converter (from, float_, nullptr);
+  if (!to_float && !gst_audio_info_is_equal (&from, &float_))
+    return false;
+  g_clear_pointer (&to_float_, gst_audio_converter_free);
+  to_float_ = to_float;
+  from_ = from;
+  return true;
 }
 
 GstAudioConverter *TrackResampler::make_resampler () const noexcept
@@ -47,11 +91,7 @@ void TrackResampler::off () noexcept
 
 Frames TrackResampler::to_mix (Frames frame) const noexcept
 {
-  // Frames before running time 0 are negative, which GStreamer's functions do not scale.
-  const auto scaled =
-      static_cast<Frames> (gst_util_uint64_scale_round (static_cast<guint64> (std::abs (frame)),
-          static_cast<guint64> (to_.rate), static_cast<guint64> (from_.rate)));
-  return frame < 0 ? -scaled : scaled;
+  return RateChange {from_.rate, to_.rate}(frame);
 }
 
 void TrackResampler::begin_run (Frames start) noexcept
@@ -66,6 +106,25 @@ void TrackResampler::begin_run (Frames start) noexcept
   run_begin_in_ = start;
   run_begin_out_ = to_mix (start);
   frames_in_ = frames_out_ = silent_in_ = 0;
+  const Frames lead = lead_of (start, from_.rate, to_.rate);
+  skip_ = run_begin_out_ - to_mix (start - lead);
+  if (lead == 0)
+    return;
+  float_memory_.assign (static_cast<std::size_t> (lead * from_.channels), 0.0f);
+  gpointer in[kMaxPlanes];
+  std::fill (std::begin (in), std::end (in), float_memory_.data ());
+  const gsize made = gst_audio_converter_get_out_frames (converter_, static_cast<gsize> (lead));
+  std::vector<float> unused ((made + 1) * static_cast<std::size_t> (to_.channels));
+  gpointer out[] {unused.data ()};
+  gst_audio_converter_samples (
+      converter_, GST_AUDIO_CONVERTER_FLAG_NONE, in, static_cast<gsize> (lead), out, made);
+  skip_ = std::max<Frames> (0, skip_ - static_cast<Frames> (made));
+}
+
+Frames TrackResampler::settled () const noexcept
+{
+  const auto half = static_cast<Frames> (gst_audio_converter_get_max_latency (converter_));
+  return to_mix (run_begin_in_ + half) + 1;
 }
 
 void TrackResampler::forget () noexcept
@@ -80,7 +139,9 @@ QueueItem TrackResampler::convert (gpointer *in, Frames frames, Frames most) noe
   QueueItem item;
   item.kind = QueueItem::Kind::audio;
   item.start = run_begin_out_ + frames_out_;
-  item.frames = std::min (static_cast<Frames> (made), most);
+  const Frames skipped = std::min (static_cast<Frames> (made), skip_);
+  skip_ -= skipped;
+  item.frames = std::min (static_cast<Frames> (made) - skipped, most);
   const auto bpf = static_cast<gsize> (to_.bpf);
   GstBuffer *buffer = gst_buffer_new_allocate (nullptr, std::max<gsize> (made, 1) * bpf, nullptr);
   GstMapInfo map;
@@ -94,7 +155,8 @@ QueueItem TrackResampler::convert (gpointer *in, Frames frames, Frames most) noe
     return item;
   }
   item.bytes = static_cast<std::size_t> (item.frames) * bpf;
-  gst_buffer_set_size (buffer, static_cast<gssize> (item.bytes));
+  gst_buffer_resize (buffer, static_cast<gssize> (static_cast<gsize> (skipped) * bpf),
+      static_cast<gssize> (item.bytes));
   // What has left the filter is silence once only silence has been in it.
   const auto in_filter =
       2 * static_cast<Frames> (gst_audio_converter_get_max_latency (converter_)) + frames;
@@ -142,8 +204,10 @@ QueueItem TrackResampler::drain () noexcept
   const auto all =
       static_cast<Frames> (gst_util_uint64_scale_ceil (static_cast<guint64> (frames_in_),
           static_cast<guint64> (to_.rate), static_cast<guint64> (from_.rate)));
-  // Two more than it says: the last frames of the mix lie behind the middle of its filter.
-  const auto held = static_cast<Frames> (gst_audio_converter_get_max_latency (converter_)) + 2;
+  // More than it says: the last frames of the mix lie behind the middle of its filter, by up to two
+  // of them where the start of the run was rounded.
+  const auto held = static_cast<Frames> (gst_audio_converter_get_max_latency (converter_)) + 2 +
+      2 * from_.rate / to_.rate;
   silent_in_ = 0;
   // Silence of our own: where GstAudioConverter is to make it, some of it is memory as it comes.
   float_memory_.assign (static_cast<std::size_t> (held * from_.channels), 0.0f);

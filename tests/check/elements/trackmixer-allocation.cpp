@@ -12,9 +12,10 @@ namespace {
 struct Case {
   int tracks;
   GstAudioFormat format;
+  bool rate_changes {false};
 };
 constexpr Case kCases[] {{8, GST_AUDIO_FORMAT_F32}, {64, GST_AUDIO_FORMAT_F32},
-    {8, GST_AUDIO_FORMAT_S16}, {64, GST_AUDIO_FORMAT_S16}};
+    {8, GST_AUDIO_FORMAT_S16}, {64, GST_AUDIO_FORMAT_S16}, {8, GST_AUDIO_FORMAT_S16, true}};
 constexpr int kBuffer = 1024;
 constexpr std::size_t kWarmUp = 200;
 constexpr std::size_t kMeasured = 200;
@@ -31,6 +32,14 @@ std::size_t allocations_of_the_mix (const Case &c)
   const auto samples = noise (2 * kBuffer, 1);
   for (int n = 0; n < c.tracks; ++n)
     feeders.push_back (std::make_unique<Feeder> (bed, Format {48000, 2, c.format}));
+  if (c.rate_changes)
+    bed.sink.flow = [&bed] (std::size_t chunk) {
+      if (chunk == kWarmUp / 2) {
+        gst_caps_take (&bed.sink.accepts, gst_caps_from_string ("audio/x-raw,rate=44100"));
+        gst_pad_push_event (bed.sink.pad (), gst_event_new_reconfigure ());
+      }
+      return GST_FLOW_OK;
+    };
   bed.sink.close ();
   bed.play ();
   for (auto &feeder : feeders)
@@ -50,6 +59,7 @@ std::size_t allocations_of_the_mix (const Case &c)
     came = bed.sink.wait_for_chunks (kWarmUp + kMeasured);
   });
   fail_unless (came);
+  fail_unless_equals_int (bed.sink.info.rate, c.rate_changes ? 44100 : 48000);
   return count;
 }
 
