@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -89,12 +90,14 @@ std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz
 /// leaves open. Each channel has its own seed and does not depend on how many there are, but for
 /// the common level.
 ///
-/// Shapes  result: [frames][channels], 1.5 times the longest decay (90 dB), energy 1.
+/// Shapes  result: [frames][channels], 1.5 times the longest decay (90 dB), energy 1; empty when
+///         `cancelled`, which is asked three times a channel.
 /// Units   rate_hz > 0, channels 1..64, decay_time_s 0 or 0.05..20, damping 0..1 (clamped).
 /// Source  J. A. Moorer, "About This Reverberation Business", Computer Music J. 3(2), 1979
 /// (decaying
 ///         noise); H. Kuttruff, Room Acoustics, 4.1 (density of reflections).
 Impulse synthesize_room (
-    Room room, const RoomSettings &settings, double rate_hz, std::size_t channels);
+    Room room, const RoomSettings &settings, double rate_hz, std::size_t channels,
+    const std::function<bool ()> &cancelled = [] { return false; });
 
 } // namespace mt::dsp

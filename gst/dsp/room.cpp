@@ -265,8 +265,8 @@ std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz
   return std::max<std::size_t> (static_cast<std::size_t> (seconds * rate_hz), 1);
 }
 
-Impulse synthesize_room (
-    Room room, const RoomSettings &settings, double rate_hz, std::size_t channels)
+Impulse synthesize_room (Room room, const RoomSettings &settings, double rate_hz,
+    std::size_t channels, const std::function<bool ()> &cancelled)
 {
   const RoomModel model = model_of (room, settings);
   const Octaves decay_s = inner_decays_s (model, octave_decays_s (room, settings));
@@ -289,11 +289,17 @@ Impulse synthesize_room (
   const double fade_frames = std::max (kFadePart * static_cast<double> (ir.frames ()), 1.0);
   std::vector<double> sound (ir.frames ());
   for (std::size_t c = 0; c < channels; ++c) {
+    if (cancelled ())
+      return {};
     std::fill (sound.begin (), sound.end (), 0.0);
     noise.add (sound, height, step, seed + 0x8000 + c);
     for (std::size_t n = 0; n < sound.size () && static_cast<double> (n) < mix_frames; ++n)
       sound[n] *= std::sqrt (noise_share (model, static_cast<double> (n) * 1e3 / rate_hz));
+    if (cancelled ())
+      return {};
     add_reflections (sound, model, rate_hz, mid_rate, seed, c);
+    if (cancelled ())
+      return {};
     OnePole rumble[2] {{kRumbleHz, rate_hz}, {kRumbleHz, rate_hz}};
     double gain = 1.0;
     for (std::size_t n = 0; n < sound.size (); ++n) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "gstconvreverb.hpp"
+#include "impulseparts.hpp"
 #include "impulsesource.hpp"
 #include "impulseworker.hpp"
 #include "reverbstream.hpp"
@@ -21,6 +22,7 @@ inline constexpr double kDefaultWet = 0.25;
 /// never while a buffer is processed.
 struct Settings {
   ImpulseSettings impulse;
+  Revisions revisions {}; // of `impulse`
   GstClockTime batch_ns {0};
   dsp::Schedule schedule {dsp::Schedule::spread};
 };
@@ -34,9 +36,11 @@ struct Element {
   std::mutex mutex;
   Settings settings;
   bool running {false}; // from READY → PAUSED to PAUSED → READY; the mutex guards it, too
+  bool held {false};    // a preset is being loaded: all of it is one change. The mutex too
   std::shared_ptr<const ImpulseSource> source; // while running: what was loaded last. The mutex too
   Gains gains {kDefaultDry, kDefaultWet};
   std::atomic<bool> tail {true};
+  std::atomic<bool> stopping {false}; // PAUSED → READY has begun: who makes a response gives up
 
   std::optional<GstAudioInfo> refused; // and said so; the same caps come again with each buffer
   Wakeup wakeup;                       // of the worker

@@ -46,6 +46,7 @@ GST_ELEMENT_REGISTER_DEFINE (convreverb, "convreverb", GST_RANK_NONE, GST_TYPE_C
 static bool load (GstConvReverb *self) noexcept
 {
   Element &element = element_of (self);
+  element.stopping = false;
   try {
     convreverb::recall_plans ();
     const convreverb::ImpulseSettings settings = element.copy_settings ().impulse;
@@ -85,6 +86,8 @@ static GstStateChangeReturn gst_conv_reverb_change_state (
 {
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !load (GST_CONV_REVERB (object)))
     return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    element_of (object).stopping = true; // what the streaming thread makes now is of no use
   const GstStateChangeReturn result =
       GST_ELEMENT_CLASS (gst_conv_reverb_parent_class)->change_state (object, transition);
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY ||
@@ -106,9 +109,12 @@ static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInf
   try {
     const convreverb::Settings settings = element.copy_settings ();
     const auto source = element.copy_source ();
-    element.stream.configure (*info, source, convreverb::make_impulse (*source, *info),
-        settings.batch_ns, settings.schedule);
+    auto impulse =
+        convreverb::make_impulse (*source, *info, [&element] { return element.stopping.load (); });
     element.refused.reset ();
+    if (impulse) // or transform_ip() says that this is the end
+      element.stream.configure (
+          *info, source, std::move (*impulse), settings.batch_ns, settings.schedule);
     return TRUE;
   } catch (const convreverb::LoadError &error) {
     GST_ELEMENT_ERROR (filter, LIBRARY, SETTINGS, ("%s", error.what ()), (nullptr));
@@ -150,7 +156,8 @@ static GstFlowReturn gst_conv_reverb_submit_input_buffer (
 static GstFlowReturn gst_conv_reverb_transform_ip (
     GstBaseTransform *transform, GstBuffer *buffer) noexcept
 {
-  return element_of (transform).stream.process (buffer);
+  convreverb::ReverbStream &stream = element_of (transform).stream;
+  return stream.is_configured () ? stream.process (buffer) : GST_FLOW_FLUSHING;
 }
 
 /// A gap rings like silence; only what is left of it goes on as a gap.
@@ -224,10 +231,42 @@ static gchar **gst_conv_reverb_get_property_names (GstPreset *) noexcept
   return g_strdupv (const_cast<gchar **> (names));
 }
 
+static decltype (GstPresetInterface::load_preset) load_stock_preset;
+
+/// What a preset does not name is not left from before: one that was saved without a file has no
+/// line for it, and a sample is in none. All of it is one change.
+static gboolean gst_conv_reverb_load_preset (GstPreset *preset, const gchar *name) noexcept
+{
+  gchar **const names = gst_preset_get_preset_names (preset);
+  const bool known = names && g_strv_contains (names, name);
+  g_strfreev (names);
+  if (!known)
+    return FALSE;
+  Element &element = element_of (preset);
+  convreverb::ImpulseSettings old; // freed after the lock, see properties.cpp
+  {
+    const std::lock_guard lock {element.mutex};
+    convreverb::ImpulseSettings &impulse = element.settings.impulse;
+    std::swap (old.sample, impulse.sample);
+    std::swap (old.kernel, impulse.kernel);
+    impulse.clear_source ();
+    ++element.settings.revisions[static_cast<std::size_t> (convreverb::Part::source)];
+    element.held = true;
+  }
+  const gboolean loaded = load_stock_preset (preset, name);
+  const std::lock_guard lock {element.mutex};
+  element.held = false;
+  if (element.running)
+    element.worker.request ();
+  return loaded;
+}
+
 static void gst_conv_reverb_preset_init (gpointer interface, gpointer) noexcept
 {
-  static_cast<GstPresetInterface *> (interface)->get_property_names =
-      gst_conv_reverb_get_property_names;
+  auto *const presets = static_cast<GstPresetInterface *> (interface);
+  presets->get_property_names = gst_conv_reverb_get_property_names;
+  load_stock_preset = presets->load_preset;
+  presets->load_preset = gst_conv_reverb_load_preset;
 }
 
 // Type

@@ -36,7 +36,7 @@ std::optional<LoadedImpulse> load_impulse (const std::string &path, const Cancel
 
 /// The same response at another rate: delay of the resampler taken out, samples scaled by
 /// rate_hz / to_hz so that the gain at every frequency stays what it was.
-/// Throws LoadError when GstAudioConverter cannot be made.
-dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz);
+/// Something else when `cancelled`. Throws LoadError when GstAudioConverter cannot be made.
+dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz, const Cancelled &cancelled);
 
 } // namespace mt::convreverb

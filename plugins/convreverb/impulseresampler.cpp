@@ -12,7 +12,14 @@
 
 namespace mt::convreverb {
 
-dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz)
+namespace {
+
+constexpr gsize kPieces = 100;
+constexpr gsize kLeastPieceFrames = 4096; // of which some come out at any rate
+
+} // namespace
+
+dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz, const Cancelled &cancelled)
 {
   if (loaded.rate_hz == to_hz)
     return loaded.impulse;
@@ -51,12 +58,23 @@ dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz)
   const gsize in_frames = padded.size () / channels;
   const gsize out_frames = gst_audio_converter_get_out_frames (converter.get (), in_frames);
   dsp::Impulse result {std::vector<float> (out_frames * channels), channels};
-  gpointer from[] = {padded.data ()};
-  gpointer to[] = {result.samples.data ()};
-  if (!gst_audio_converter_samples (
-          converter.get (), GST_AUDIO_CONVERTER_FLAG_NONE, from, in_frames, to, out_frames))
-    throw LoadError ("The impulse response cannot be resampled from " +
-        std::to_string (loaded.rate_hz) + " to " + std::to_string (to_hz) + " Hz.");
+  // In pieces, for somebody may have lost patience.
+  const gsize piece = std::max (in_frames / kPieces, kLeastPieceFrames);
+  for (gsize taken = 0, given = 0; taken < in_frames;) {
+    if (cancelled ())
+      return {};
+    const gsize now = in_frames - taken < 2 * piece ? in_frames - taken : piece;
+    const gsize then =
+        std::min (gst_audio_converter_get_out_frames (converter.get (), now), out_frames - given);
+    gpointer from[] = {padded.data () + taken * channels};
+    gpointer to[] = {result.samples.data () + given * channels};
+    if (!gst_audio_converter_samples (
+            converter.get (), GST_AUDIO_CONVERTER_FLAG_NONE, from, now, to, then))
+      throw LoadError ("The impulse response cannot be resampled from " +
+          std::to_string (loaded.rate_hz) + " to " + std::to_string (to_hz) + " Hz.");
+    taken += now;
+    given += then;
+  }
   const double ratio = static_cast<double> (to_hz) / loaded.rate_hz;
   const auto frames =
       static_cast<std::size_t> (std::ceil (static_cast<double> (loaded.impulse.frames ()) * ratio));

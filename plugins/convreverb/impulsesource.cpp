@@ -74,12 +74,15 @@ dsp::Routing route (const ImpulseSettings &settings, std::size_t given, std::siz
   if (settings.routing.empty ()) {
     if (given == 1 || given == channels || (given == 4 && channels == 2))
       return dsp::default_routing (channels, given);
+    std::string needed = "1";
+    if (channels > 1)
+      needed += ", for every channel of the stream, or " + std::to_string (channels) +
+          (channels == 2 ? ", or 4 for true stereo" : "");
     throw LoadError (name_of (settings) + " has " + std::to_string (given) +
-        " channels and the stream has " + std::to_string (channels) +
-        ". It needs 1, for every channel of the stream, or as many as the stream, or 4 for a "
-        "stereo stream, or 'ir-routing' to tell what leads where. Convert the stream to " +
-        std::to_string (given) + " channels in front of convreverb, or the response to 1 or " +
-        std::to_string (channels) + ".");
+        " channels and the stream has " + std::to_string (channels) + ". It needs " + needed +
+        ", or 'ir-routing' to tell what leads where. Convert the stream to " +
+        std::to_string (given) + " channels in front of convreverb, or the response to " +
+        (channels > 1 ? "1 or " : "") + std::to_string (channels) + ".");
   }
   dsp::Routing routing = routing_of (settings.routing, channels);
   const std::size_t asked = channels_of (routing);
@@ -145,7 +148,8 @@ std::shared_ptr<const ImpulseSource> load_source (
   return source;
 }
 
-StreamImpulse make_impulse (const ImpulseSource &source, const GstAudioInfo &stream)
+std::optional<StreamImpulse> make_impulse (
+    const ImpulseSource &source, const GstAudioInfo &stream, const Cancelled &cancelled)
 {
   const ImpulseSettings &settings = source.settings;
   const auto channels = static_cast<std::size_t> (GST_AUDIO_INFO_CHANNELS (&stream));
@@ -160,7 +164,7 @@ StreamImpulse make_impulse (const ImpulseSource &source, const GstAudioInfo &str
         : loaded.impulse.frames ();
     made.routing = route (settings, loaded.impulse.channels, channels);
     check_size (pre_delay + frames, std::max (channels, loaded.impulse.channels), rate_hz);
-    impulse = loaded.rate_hz ? resample_impulse (loaded, rate_hz) : loaded.impulse;
+    impulse = loaded.rate_hz ? resample_impulse (loaded, rate_hz, cancelled) : loaded.impulse;
   } else {
     const dsp::RoomSettings room {settings.decay_time_s, settings.damping};
     made.routing = settings.routing.empty () ? dsp::default_routing (channels, channels)
@@ -172,8 +176,10 @@ StreamImpulse make_impulse (const ImpulseSource &source, const GstAudioInfo &str
           ".");
     check_size (pre_delay + dsp::room_frames (settings.room, room, rate_hz),
         std::max (channels, needed), rate_hz);
-    impulse = dsp::synthesize_room (settings.room, room, rate_hz, needed);
+    impulse = dsp::synthesize_room (settings.room, room, rate_hz, needed, cancelled);
   }
+  if (cancelled ())
+    return std::nullopt;
   dsp::trim (impulse, settings.trim_db);
   dsp::normalize (impulse, settings.normalize);
   double gain = std::pow (10.0, settings.gain_db / 20.0);

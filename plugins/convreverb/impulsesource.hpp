@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,14 @@ struct ImpulseSettings {
   std::string routing_fault;
 
   bool operator== (const ImpulseSettings &) const = default;
+  /// The room is left.
+  void clear_source () noexcept
+  {
+    location.clear ();
+    sample.reset ();
+    kernel.reset ();
+    kernel_fault.clear ();
+  }
   bool has_same_source (const ImpulseSettings &other) const
   {
     return location == other.location && sample == other.sample && kernel == other.kernel &&
@@ -65,9 +74,11 @@ struct StreamImpulse {
 };
 
 /// The response at the stream's rate: resampled, trimmed, normalised, with its gain, and moved by
-/// the pre-delay. Throws LoadError, which says what does not fit the stream and what to do, or
-/// std::bad_alloc.
-StreamImpulse make_impulse (const ImpulseSource &source, const GstAudioInfo &stream);
+/// the pre-delay. May take long; nothing when `cancelled`, which is asked three times for each
+/// channel of a room and 100 times while one is resampled. Throws LoadError, which says what does
+/// not fit the stream and what to do, or std::bad_alloc.
+std::optional<StreamImpulse> make_impulse (
+    const ImpulseSource &source, const GstAudioInfo &stream, const Cancelled &cancelled);
 
 /// In impulsesample.cpp: raw audio of any format as a response at its own rate. Throws LoadError.
 LoadedImpulse read_sample (GstSample *sample);

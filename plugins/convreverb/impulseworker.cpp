@@ -38,6 +38,7 @@ void ImpulseWorker::stop () noexcept
   g_thread_join (thread_);
   thread_ = nullptr;
   done_ = requests_; // the next start loads what is set then
+  refused_.fill (kNone);
 }
 
 void ImpulseWorker::run () noexcept
@@ -45,7 +46,7 @@ void ImpulseWorker::run () noexcept
   while (!stopping_) {
     const std::uint32_t seen = element_.wakeup.now ();
     element_.stream.collect ();
-    if (!work () && !stopping_)
+    if ((!work () || element_.stopping) && !stopping_) // stop() comes, and wakes
       element_.wakeup.wait (seen);
   }
 }
@@ -53,27 +54,31 @@ void ImpulseWorker::run () noexcept
 /// Does what there is to do; false when there is nothing.
 bool ImpulseWorker::work () noexcept
 {
-  ImpulseSettings wanted;
+  Wish wish {};
   std::shared_ptr<const ImpulseSource> known;
-  std::uint64_t request = 0;
   const auto warn = [&] (const char *reason) {
     GST_ELEMENT_WARNING (element_.transform, RESOURCE, READ, ("%s", reason),
         ("the impulse response stays as it was"));
-    done_ = request;
+    done_ = wish.request;
   };
   try {
     {
       const std::lock_guard lock {element_.mutex};
-      request = requests_;
+      wish.request = requests_;
       known = element_.source;
-      if (request != done_) // after a failure not again
-        wanted = element_.settings.impulse;
+      if (wish.request != done_) { // after a failure not again
+        wish.asked = element_.settings.impulse;
+        wish.revisions = element_.settings.revisions;
+      }
     }
-    if (request != done_ && wanted != known->settings) {
-      bring (wanted, request, known);
-      return true;
+    if (wish.request != done_) {
+      const ImpulseSettings wanted = leave_out_refused (wish, known->settings);
+      if (wanted != known->settings) {
+        bring (wanted, wish, known);
+        return true;
+      }
     }
-    done_ = request;
+    done_ = wish.request;
     // The stream may have begun, or changed its format, while this was being brought.
     const StreamTarget target = element_.stream.target ();
     if (target.id == 0 || target.id == given_up_ || target.source == known)
@@ -100,36 +105,88 @@ bool ImpulseWorker::work () noexcept
   return true;
 }
 
-void ImpulseWorker::bring (const ImpulseSettings &wanted, std::uint64_t request,
+/// What failed once stays as it is, until it is set anew.
+ImpulseSettings ImpulseWorker::leave_out_refused (
+    const Wish &wish, const ImpulseSettings &known) const
+{
+  ImpulseSettings wanted = wish.asked;
+  for (std::size_t i = 0; i < kParts; ++i)
+    if (refused_[i] == wish.revisions[i])
+      take_over (static_cast<Part> (i), wanted, known);
+  return wanted;
+}
+
+void ImpulseWorker::bring (const ImpulseSettings &wanted, const Wish &wish,
+    const std::shared_ptr<const ImpulseSource> &known)
+{
+  try {
+    try_to_bring (wanted, wish, known);
+  } catch (const std::exception &) {
+    find_fault (wanted, wish, known);
+    throw; // it is told in any case
+  }
+}
+
+/// False when somebody wants something else by now.
+bool ImpulseWorker::try_to_bring (const ImpulseSettings &wanted, const Wish &wish,
     const std::shared_ptr<const ImpulseSource> &known)
 {
   // Another file ends the loading of this one. What is loaded is brought to its end, or somebody
   // who turns a knob would hear nothing until he lets go.
   const auto source = load_source (wanted, known.get (), [&] {
-    if (stopping_ || requests_ == request)
+    if (stopping_ || requests_ == wish.request)
       return stopping_.load ();
     const std::lock_guard lock {element_.mutex};
-    return !wanted.has_same_source (element_.settings.impulse);
+    return !wish.asked.has_same_source (element_.settings.impulse);
   });
   if (!source)
-    return;
+    return false;
   const StreamTarget target = element_.stream.target ();
   if (target.id != 0 && !fit (source, target))
-    return;
+    return false;
   const std::lock_guard lock {element_.mutex};
   element_.source = source;
-  done_ = request;
+  done_ = wish.request;
+  return true;
+}
+
+/// `wanted` failed. Refuses the part without which the rest is brought; when no single one is to
+/// blame, all that have changed.
+void ImpulseWorker::find_fault (const ImpulseSettings &wanted, const Wish &wish,
+    const std::shared_ptr<const ImpulseSource> &known)
+{
+  Revisions changed = refused_;
+  std::size_t changes = 0;
+  for (std::size_t i = 0; i < kParts; ++i)
+    if (!is_same (static_cast<Part> (i), wanted, known->settings)) {
+      changed[i] = wish.revisions[i];
+      ++changes;
+    }
+  for (std::size_t i = 0; changes > 1 && i < kParts; ++i) {
+    if (changed[i] == refused_[i])
+      continue;
+    ImpulseSettings rest = wanted;
+    take_over (static_cast<Part> (i), rest, known->settings);
+    try {
+      if (try_to_bring (rest, wish, known))
+        refused_[i] = changed[i];
+      return;                          // or there is something newer, which will tell
+    } catch (const std::exception &) { // not this one alone
+    }
+  }
+  refused_ = changed;
 }
 
 /// False when the element stops.
 bool ImpulseWorker::fit (
     const std::shared_ptr<const ImpulseSource> &source, const StreamTarget &target)
 {
-  const StreamImpulse impulse = make_impulse (*source, target.info);
-  if (stopping_)
+  const Cancelled cancelled = [this] { return stopping_.load () || element_.stopping.load (); };
+  const auto impulse = make_impulse (*source, target.info, cancelled);
+  if (!impulse)
     return false;
-  auto next = make_convolution (target.config, impulse);
-  if (!prime (*next, *target.history, [this] { return stopping_.load (); }))
+  auto next = make_convolution (target.config, *impulse);
+  if (!prime (*next, *target.history, cancelled))
     return false;
   element_.stream.offer (std::move (next), target, source);
   return true;

@@ -112,19 +112,10 @@ bool set_gain (GObject *object, guint id, const GValue *value) noexcept
   }
 }
 
-/// The last one set is the only one there is.
-void clear_sources (ImpulseSettings &impulse) noexcept
-{
-  impulse.location.clear ();
-  impulse.sample.reset ();
-  impulse.kernel.reset ();
-  impulse.kernel_fault.clear ();
-}
-
 void set_location (ImpulseSettings &impulse, const char *path)
 {
   if (path && *path)
-    clear_sources (impulse);
+    impulse.clear_source ();
   impulse.location = path ? path : "";
 }
 
@@ -133,7 +124,7 @@ void set_sample (ImpulseSettings &impulse, GstSample *sample)
   if (sample && sample == impulse.sample.get ())
     return;
   if (sample)
-    clear_sources (impulse);
+    impulse.clear_source ();
   impulse.sample.reset ();
   if (sample)
     impulse.sample = {gst_sample_ref (sample), [] (GstSample *s) { gst_sample_unref (s); }};
@@ -159,7 +150,7 @@ void set_kernel (ImpulseSettings &impulse, const GValue *array)
     if (is_same (kernel.get (), impulse.kernel.get ()))
       return;
     if (kernel)
-      clear_sources (impulse);
+      impulse.clear_source ();
     impulse.kernel = std::move (kernel);
   } catch (const std::invalid_argument &fault) {
     impulse.kernel_fault = fault.what ();
@@ -234,6 +225,30 @@ bool set_impulse (ImpulseSettings &impulse, guint id, const GValue *value)
   }
 }
 
+Part part_of (guint id) noexcept
+{
+  switch (id) {
+  case PROP_IR_ROUTING:
+    return Part::routing;
+  case PROP_PRESET_ROOM:
+    return Part::room;
+  case PROP_DECAY_TIME:
+    return Part::decay_time;
+  case PROP_DAMPING:
+    return Part::damping;
+  case PROP_NORMALIZE:
+    return Part::normalize;
+  case PROP_IR_GAIN:
+    return Part::gain;
+  case PROP_IR_TRIM:
+    return Part::trim;
+  case PROP_PRE_DELAY:
+    return Part::pre_delay;
+  default: // ir-location, ir and kernel take each other's place
+    return Part::source;
+  }
+}
+
 /// What the mutex guards. Says what is wrong with the value when the element runs; otherwise that
 /// is for the next start to tell.
 std::string set_guarded (Element &element, guint id, const GValue *value, GParamSpec *spec)
@@ -259,10 +274,11 @@ std::string set_guarded (Element &element, guint id, const GValue *value, GParam
     G_OBJECT_WARN_INVALID_PROPERTY_ID (element.transform, id, spec);
     return {};
   }
+  ++settings.revisions[static_cast<std::size_t> (part_of (id))];
   if (!element.running)
     return {};
   std::string fault = take_fault (settings.impulse, id);
-  if (fault.empty ())
+  if (fault.empty () && !element.held)
     element.worker.request ();
   return fault;
 }

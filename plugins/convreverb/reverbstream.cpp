@@ -162,7 +162,9 @@ void ReverbStream::watch_not_finite (std::size_t frames) noexcept
     return;
   complained_ = true;
   GST_ELEMENT_WARNING (transform_, STREAM, FORMAT,
-      ("The input has samples that are not finite numbers; they are taken as silence."),
+      ("The input has samples that are not finite numbers or beyond 1e10 (200 dB above full "
+       "scale); "
+       "they are taken as silence."),
       ("%" G_GUINT64_FORMAT " in this buffer; 'not-finite-samples' in 'stats' counts them", added));
 }
 

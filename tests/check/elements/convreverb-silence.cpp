@@ -2,9 +2,11 @@
 // Silence costs nothing once all has rung out; and streams of doubles.
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <string>
 #include <vector>
 
+#include "../directconvolution.hpp"
 #include "glue/buffermap.hpp"
 
 #include "reverbbed.hpp"
@@ -50,6 +52,32 @@ double number (Reverb &reverb, const char *name)
   gst_structure_get_double (stats, name, &value);
   gst_structure_free (stats);
   return value;
+}
+
+/// What comes out of stereo doubles, in buffers of 4800 frames.
+std::vector<double> through (Reverb &reverb, const std::vector<double> &x)
+{
+  constexpr std::size_t kSamples = 4800 * 2;
+  gst_harness_set_src_caps (reverb.harness,
+      gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING, GST_AUDIO_NE (F64), "rate",
+          G_TYPE_INT, kRate, "channels", G_TYPE_INT, 2, "layout", G_TYPE_STRING, "interleaved",
+          "channel-mask", GST_TYPE_BITMASK, guint64 {3}, nullptr));
+  std::vector<double> out;
+  for (std::size_t done = 0; done < x.size (); done += kSamples) {
+    GstBuffer *const buffer = gst_buffer_new_memdup (x.data () + done, kSamples * sizeof (double));
+    GST_BUFFER_PTS (buffer) = reverb.time_of (done / 2);
+    GST_BUFFER_DURATION (buffer) = reverb.time_of (kSamples / 2);
+    fail_unless_equals_int (gst_harness_push (reverb.harness, buffer), GST_FLOW_OK);
+    while (GstBuffer *const result = gst_harness_try_pull (reverb.harness)) {
+      {
+        const mt::glue::BufferMap<GST_MAP_READ> map {result};
+        const auto samples = map.as<const double> ();
+        out.insert (out.end (), samples.begin (), samples.end ());
+      }
+      gst_buffer_unref (result);
+    }
+  }
+  return out;
 }
 
 } // namespace
@@ -198,29 +226,36 @@ GST_START_TEST (test_doubles)
     floats.push_all (x, 4800); // longer than what is converted in one go
 
     Reverb doubles (2, kRate, "preset-room", 0, "batch-duration", batch);
-    gst_harness_set_src_caps (doubles.harness,
-        gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING, GST_AUDIO_NE (F64), "rate",
-            G_TYPE_INT, kRate, "channels", G_TYPE_INT, 2, "layout", G_TYPE_STRING, "interleaved",
-            "channel-mask", GST_TYPE_BITMASK, guint64 {3}, nullptr));
-    std::vector<double> out;
-    for (std::size_t done = 0; done < x.size (); done += 9600) {
-      const std::vector<double> now (x.begin () + static_cast<std::ptrdiff_t> (done),
-          x.begin () + static_cast<std::ptrdiff_t> (done + 9600));
-      GstBuffer *const buffer = gst_buffer_new_memdup (now.data (), now.size () * 8);
-      GST_BUFFER_PTS (buffer) = doubles.time_of (done / 2);
-      GST_BUFFER_DURATION (buffer) = doubles.time_of (4800);
-      fail_unless_equals_int (gst_harness_push (doubles.harness, buffer), GST_FLOW_OK);
-      while (GstBuffer *const result = gst_harness_try_pull (doubles.harness)) {
-        {
-          const mt::glue::BufferMap<GST_MAP_READ> map {result};
-          const auto samples = map.as<const double> ();
-          out.insert (out.end (), samples.begin (), samples.end ());
-        }
-        gst_buffer_unref (result);
-      }
-    }
+    const std::vector<double> out = through (doubles, {x.begin (), x.end ()});
     fail_unless (largest_difference (floats.out, out) < 1e-6);
     fail_unless (!out.empty ());
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_doubles_that_no_float_is)
+{
+  // Against the sum of what really came in, with its last bits.
+  Random random {11};
+  std::mt19937_64 bits {13};
+  std::uniform_real_distribution<double> uniform {-0.5, 0.5};
+  std::vector<double> x (9600 * 2);
+  std::generate (x.begin (), x.end (), [&] { return uniform (bits); });
+  const Samples h = decaying (random, 3000, 1);
+  Reverb reverb (2, [&] (GstElement *element) {
+    g_object_set (element, ALONE, "dry", 0.75, nullptr);
+    set_response (element, h, 1);
+  });
+  const std::vector<double> out = through (reverb, x);
+  fail_unless_equals_int (out.size (), x.size ());
+  const std::vector<double> taps (h.begin (), h.end ());
+  for (std::size_t c = 0; c < 2; ++c) {
+    std::vector<double> in;
+    for (std::size_t i = c; i < x.size (); i += 2)
+      in.push_back (x[i]);
+    const std::vector<double> wet = mt::test::convolve (in, taps);
+    for (std::size_t n = 0; n < in.size (); ++n)
+      fail_unless (std::fabs (out[2 * n + c] - (wet[n] + 0.75 * in[n])) < kMinus120Db);
   }
 }
 GST_END_TEST;
@@ -250,6 +285,7 @@ static Suite *convreverb_silence_suite ()
   tcase_add_test (silence, test_gap_events_while_asleep);
   TCase *const formats = add_group (suite, "formats");
   tcase_add_test (formats, test_doubles);
+  tcase_add_test (formats, test_doubles_that_no_float_is);
   tcase_add_test (formats, test_floats_are_preferred);
   return suite;
 }

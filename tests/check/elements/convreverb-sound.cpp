@@ -11,6 +11,8 @@
 #include <gst/controller/gstdirectcontrolbinding.h>
 #include <gst/controller/gstinterpolationcontrolsource.h>
 
+#include "glue/buffermap.hpp"
+
 #include "reverbbed.hpp"
 
 using namespace mt::test;
@@ -270,6 +272,57 @@ GST_START_TEST (test_defaults_do_not_clip)
 }
 GST_END_TEST;
 
+/// Three seconds as fast as they can be, with the room set before and its level on a curve.
+static std::string render ()
+{
+  GstElement *const pipeline = gst_parse_launch (
+      "audiotestsrc wave=saw freq=97 num-buffers=300 samplesperbuffer=480 ! "
+      "audio/x-raw,rate=48000,channels=2 ! convreverb name=reverb preset-room=plate ! "
+      "fakesink name=sink signal-handoffs=true",
+      nullptr);
+  GstElement *const reverb = gst_bin_get_by_name (GST_BIN (pipeline), "reverb");
+  GstElement *const sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
+  GstControlSource *const curve = gst_interpolation_control_source_new ();
+  g_object_set (curve, "mode", GST_INTERPOLATION_MODE_LINEAR, nullptr);
+  auto *const points = GST_TIMED_VALUE_CONTROL_SOURCE (curve);
+  gst_timed_value_control_source_set (points, 0, 0.0);
+  gst_timed_value_control_source_set (points, GST_SECOND, 1.0);
+  gst_timed_value_control_source_set (points, 2 * GST_SECOND, 0.1);
+  gst_object_add_control_binding (GST_OBJECT (reverb),
+      gst_direct_control_binding_new_absolute (GST_OBJECT (reverb), "wet", curve));
+  std::string bytes;
+  const auto keep = [] (GstElement *, GstBuffer *buffer, GstPad *, gpointer to) {
+    const mt::glue::BufferMap<GST_MAP_READ> map {buffer};
+    const auto part = map.as<const char> ();
+    static_cast<std::string *> (to)->append (part.begin (), part.end ());
+  };
+  g_signal_connect (sink, "handoff",
+      G_CALLBACK (static_cast<void (*) (GstElement *, GstBuffer *, GstPad *, gpointer)> (keep)),
+      &bytes);
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  GstBus *const bus = gst_element_get_bus (pipeline);
+  GstMessage *const end = gst_bus_timed_pop_filtered (
+      bus, 60 * GST_SECOND, static_cast<GstMessageType> (GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  fail_unless (end && GST_MESSAGE_TYPE (end) == GST_MESSAGE_EOS);
+  gst_message_unref (end);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (bus);
+  gst_object_unref (curve);
+  gst_object_unref (reverb);
+  gst_object_unref (sink);
+  gst_object_unref (pipeline);
+  return bytes;
+}
+
+GST_START_TEST (test_a_render_is_the_same_each_time)
+{
+  const std::string first = render ();
+  fail_unless (first.size () > 3 * kRate * 2 * sizeof (float)); // with what rings out
+  for (int run = 1; run < (kSanitized ? 3 : 10); ++run)
+    fail_unless (render () == first, "run %d differs", run);
+}
+GST_END_TEST;
+
 static Suite *convreverb_sound_suite ()
 {
   Suite *const suite = suite_create ("convreverb-sound");
@@ -284,6 +337,7 @@ static Suite *convreverb_sound_suite ()
   tcase_add_test (gains, test_gains_do_not_click);
   tcase_add_test (gains, test_only_the_automated_gain_follows);
   tcase_add_test (gains, test_defaults_do_not_clip);
+  tcase_add_test (gains, test_a_render_is_the_same_each_time);
   return suite;
 }
 

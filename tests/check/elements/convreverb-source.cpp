@@ -44,12 +44,6 @@ std::vector<double> convolve_matrix (const Samples &x, std::size_t channels, con
   return y;
 }
 
-/// Sets an array property as gst-launch-1.0 does.
-void set_array (GstElement *element, const char *name, const std::string &text)
-{
-  gst_util_set_object_arg (G_OBJECT (element), name, text.c_str ());
-}
-
 std::string text_of (const Samples &taps)
 {
   std::string text = "<";
@@ -607,64 +601,6 @@ GST_START_TEST (test_mix)
 }
 GST_END_TEST;
 
-GST_START_TEST (test_presets)
-{
-  Reverb reverb (2, kRate, "preset-room", 0);
-  GstPreset *const preset = GST_PRESET (reverb.element);
-  gchar **const names = gst_preset_get_preset_names (preset);
-  fail_unless (names && g_strv_length (names) >= 9);
-  fail_unless (g_strv_contains (names, "concert hall"));
-  Random random {23};
-  const Samples x = random.samples (4800 * 2, 0.2f);
-  for (int i = 0; names[i]; ++i) {
-    // Whatever was set before: a room that can be heard.
-    gst_element_set_state (reverb.element, GST_STATE_READY);
-    set_array (reverb.element, "ir-routing", "<<5>>");
-    g_object_set (
-        reverb.element, "ir-location", "/nowhere.wav", "ir-gain", 20.0, "wet", 0.0, nullptr);
-    fail_unless (gst_preset_load_preset (preset, names[i]), "%s", names[i]);
-    fail_unless_equals_int (
-        gst_element_set_state (reverb.element, GST_STATE_PLAYING), GST_STATE_CHANGE_SUCCESS);
-    reverb.again (2);
-    reverb.push_all (x, 480);
-    reverb.push_all (Samples (480 * 2, 0.0f), 480);
-    fail_unless (std::any_of (reverb.out.end () - 480, reverb.out.end (),
-                     [] (float y) { return std::fabs (y) > 1e-5f; }),
-        "nothing to be heard of %s", names[i]);
-    gchar *comment = nullptr;
-    fail_unless (gst_preset_get_meta (preset, names[i], "comment", &comment) && *comment);
-    g_free (comment);
-  }
-  g_strfreev (names);
-
-  // One's own comes back as it was kept.
-  set_array (reverb.element, "kernel", "<<1, 0.5>, <-0.25>>");
-  set_array (reverb.element, "ir-routing", "<<0, 1>, <-1, 0>>");
-  g_object_set (reverb.element, "pre-delay", guint64 {12345678}, "damping", 0.125, nullptr);
-  fail_unless (gst_preset_save_preset (preset, "mine"));
-  const auto text = [&] (const char *name) {
-    GValue value = G_VALUE_INIT;
-    g_object_get_property (G_OBJECT (reverb.element), name, &value);
-    gchar *const bytes = gst_value_serialize (&value);
-    std::string result = bytes ? bytes : "";
-    g_free (bytes);
-    g_value_unset (&value);
-    return result;
-  };
-  const char *const kept[] = {"kernel", "ir-routing", "pre-delay", "damping", "wet", "preset-room"};
-  std::vector<std::string> before;
-  for (const char *const name : kept)
-    before.push_back (text (name));
-  fail_unless (gst_preset_load_preset (preset, "cathedral"));
-  fail_unless (text ("kernel") != before[0]);
-  fail_unless (gst_preset_load_preset (preset, "mine"));
-  for (std::size_t i = 0; i < std::size (kept); ++i)
-    fail_unless (text (kept[i]) == before[i], "%s: %s, not %s", kept[i], text (kept[i]).c_str (),
-        before[i].c_str ());
-  fail_unless (gst_preset_delete_preset (preset, "mine"));
-}
-GST_END_TEST;
-
 static Suite *convreverb_source_suite ()
 {
   Suite *const suite = suite_create ("convreverb-source");
@@ -687,7 +623,6 @@ static Suite *convreverb_source_suite ()
   tcase_add_test (shape, test_pre_delay_and_gain);
   tcase_add_test (shape, test_pre_delay_costs_next_to_no_work);
   tcase_add_test (shape, test_mix);
-  tcase_add_test (shape, test_presets);
   return suite;
 }
 

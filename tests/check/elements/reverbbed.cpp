@@ -365,6 +365,11 @@ void set_response (GstElement *element, const Samples &h, int channels)
   gst_sample_unref (sample);
 }
 
+void set_array (GstElement *element, const char *name, const std::string &text)
+{
+  gst_util_set_object_arg (G_OBJECT (element), name, text.c_str ());
+}
+
 void push_until_changed (
     Reverb &reverb, std::uint64_t changes, Samples &x, Random &random, std::size_t channels)
 {

@@ -157,6 +157,9 @@ void assert_error (const std::string &path, const char *reason);
 GstSample *sample_of (const Samples &h, int channels);
 void set_response (GstElement *element, const Samples &h, int channels);
 
+/// Sets a property as gst-launch-1.0 does.
+void set_array (GstElement *element, const char *name, const std::string &text);
+
 /// Pushes noise until so many changes of the response are over, and notes what was pushed.
 void push_until_changed (
     Reverb &reverb, std::uint64_t changes, Samples &x, Random &random, std::size_t channels);
