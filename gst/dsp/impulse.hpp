@@ -68,8 +68,7 @@ double default_decay_time_s (Room room) noexcept;
 
 /// RT60 that each octave of kOctaveHz has: decay time x (1 + damping x (kOctaveDamping - 1)). Held
 /// within 5 % where it is measured as ISO 3382-1 has it (T30, octave filters of six poles), in the
-/// octaves from 250 Hz to 8 kHz for decay times from 0.5 s on and in that of 125 Hz from 1 s on, as
-/// far as the rate leaves them whole.
+/// octaves from 63 Hz to 8 kHz for decay times from 0.5 s on, as far as the rate leaves them whole.
 std::array<double, 9> octave_decays_s (Room room, const RoomSettings &settings) noexcept;
 
 /// How long synthesize_room() makes it, without making it. At least 1.

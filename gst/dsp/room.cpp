@@ -7,6 +7,7 @@
 
 #include "dsp/impulse.hpp"
 #include "dsp/lappednoise.hpp"
+#include "dsp/octavedecay.hpp"
 #include "dsp/portablemath.hpp"
 
 namespace mt::dsp {
@@ -152,18 +153,7 @@ public:
       }
       time_s[i] = t;
     }
-    // Each point stands for the time around it, because a measurement has one for each sample.
-    double w = 0.0, wt = 0.0, wl = 0.0, wtt = 0.0, wtl = 0.0;
-    for (std::size_t i = 0; i < time_s.size (); ++i) {
-      const double level = -5.0 * static_cast<double> (1 + i);
-      const double weight = time_s[std::min (i + 1, time_s.size () - 1)] - time_s[i ? i - 1 : 0];
-      w += weight;
-      wt += weight * time_s[i];
-      wl += weight * level;
-      wtt += weight * time_s[i] * time_s[i];
-      wtl += weight * time_s[i] * level;
-    }
-    return -60.0 * (w * wtt - wt * wt) / (w * wtl - wt * wl);
+    return line_through_decay_s (time_s, 5.0);
   }
 
 private:
@@ -241,6 +231,99 @@ void add_reflections (std::vector<double> &sound, const RoomModel &model, double
     sound[n] += low_pass (taps[n]);
 }
 
+/// All that the channels of a room have in common, and the making of one.
+class Synthesis {
+public:
+  Synthesis (Room room, const RoomSettings &settings, double rate_hz, std::size_t frames)
+      : model_ {model_of (room, settings)}, asked_s_ {octave_decays_s (room, settings)},
+        inner_s_ {inner_decays_s (model_, asked_s_)}, rate_hz_ {rate_hz}, noise_ {rate_hz},
+        seed_ {0x6d756c7469000000u + (static_cast<std::uint64_t> (room) << 16)}, sound_ (frames)
+  {}
+
+  /// Where chance would show in an octave, its decay is measured and the channel made anew. False
+  /// when cancelled.
+  bool make (std::size_t channel, const std::function<bool ()> &cancelled)
+  {
+    Octaves decay_s = inner_s_;
+    for (int round = 0;; ++round) {
+      if (cancelled ())
+        return false;
+      make_noise (channel, decay_s);
+      if (cancelled ())
+        return false;
+      finish (channel, decay_s);
+      if (round == kRounds || !correct (decay_s))
+        return true;
+    }
+  }
+  const std::vector<double> &sound () const noexcept { return sound_; }
+
+private:
+  static constexpr int kRounds = 4;
+  static constexpr double kClose = 0.01;
+  /// An octave has so few independent values in so short a time.
+  static constexpr double kFewPeriods = 250.0;
+
+  void make_noise (std::size_t channel, const Octaves &decay_s)
+  {
+    // The slowest decay is put on frame by frame, and what goes faster on the tiles of the noise.
+    slowest_ = rate_of (*std::max_element (decay_s.begin (), decay_s.end ()));
+    std::vector<double> height (noise_.hop_frames ()), step (noise_.hop_frames ());
+    const double hop_s = static_cast<double> (noise_.hop_frames ()) / rate_hz_;
+    for (std::size_t k = 0; k < height.size (); ++k) {
+      const double hz = noise_.bin_hz (k);
+      height[k] = std::sqrt (brightness (model_, hz));
+      step[k] = portable_exp (-hop_s * (rate_of (decay_at (decay_s, hz)) - slowest_));
+    }
+    std::fill (sound_.begin (), sound_.end (), 0.0);
+    noise_.add (sound_, height, step, seed_ + 0x8000 + channel);
+  }
+
+  /// Reflections, decay, high-pass and end.
+  void finish (std::size_t channel, const Octaves &decay_s)
+  {
+    const double mix_frames = model_.mix_ms * 1e-3 * rate_hz_;
+    for (std::size_t n = 0; n < sound_.size () && static_cast<double> (n) < mix_frames; ++n)
+      sound_[n] *= std::sqrt (noise_share (model_, static_cast<double> (n) * 1e3 / rate_hz_));
+    const double mid_rate = rate_of (decay_at (decay_s, 1000.0)) - slowest_;
+    add_reflections (sound_, model_, rate_hz_, mid_rate, seed_, channel);
+    OnePole rumble[2] {{kRumbleHz, rate_hz_}, {kRumbleHz, rate_hz_}};
+    const double fade_frames = std::max (kFadePart * static_cast<double> (sound_.size ()), 1.0);
+    const double frame_step = portable_exp (-slowest_ / rate_hz_);
+    double gain = 1.0;
+    for (std::size_t n = 0; n < sound_.size (); ++n) {
+      const double x = gain * sound_[n];
+      const double y = x - rumble[0](x);
+      const double end = std::min (static_cast<double> (sound_.size () - 1 - n) / fade_frames, 1.0);
+      sound_[n] = (y - rumble[1](y)) * end * end * (3.0 - 2.0 * end);
+      gain *= frame_step;
+    }
+  }
+
+  /// Moves the decays of octaves that are not as asked. False when all are.
+  bool correct (Octaves &decay_s) const
+  {
+    bool moved = false;
+    for (std::size_t i = 0; i < kOctaves && asked_s_[i] * kOctaveHz[i] < kFewPeriods; ++i) {
+      const double measured_s = octave_t30_s (sound_, kOctaveHz[i], rate_hz_);
+      if (!(measured_s > 0.0))
+        continue;
+      const double ratio = asked_s_[i] / measured_s;
+      moved = moved || std::fabs (ratio - 1.0) > kClose;
+      decay_s[i] *= std::clamp (ratio, 0.8, 1.25);
+    }
+    return moved;
+  }
+
+  RoomModel model_;
+  Octaves asked_s_, inner_s_; // of octaves, and in their middle
+  double rate_hz_;
+  LappedNoise noise_;
+  std::uint64_t seed_;
+  double slowest_ {0.0}; // of the sound that is being made
+  std::vector<double> sound_;
+};
+
 } // namespace
 
 double default_decay_time_s (Room room) noexcept
@@ -268,48 +351,13 @@ std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz
 Impulse synthesize_room (Room room, const RoomSettings &settings, double rate_hz,
     std::size_t channels, const std::function<bool ()> &cancelled)
 {
-  const RoomModel model = model_of (room, settings);
-  const Octaves decay_s = inner_decays_s (model, octave_decays_s (room, settings));
-  // The slowest decay is put on frame by frame, and what goes faster on the tiles of the noise.
-  const double slowest = rate_of (*std::max_element (decay_s.begin (), decay_s.end ()));
-  LappedNoise noise {rate_hz};
-  std::vector<double> height (noise.hop_frames ()), step (noise.hop_frames ());
-  const double hop_s = static_cast<double> (noise.hop_frames ()) / rate_hz;
-  for (std::size_t k = 0; k < height.size (); ++k) {
-    const double hz = noise.bin_hz (k);
-    height[k] = std::sqrt (brightness (model, hz));
-    step[k] = portable_exp (-hop_s * (rate_of (decay_at (decay_s, hz)) - slowest));
-  }
-  const double mid_rate = rate_of (decay_at (decay_s, 1000.0)) - slowest;
-  const double frame_step = portable_exp (-slowest / rate_hz);
-  const double mix_frames = model.mix_ms * 1e-3 * rate_hz;
-  const std::uint64_t seed = 0x6d756c7469000000u + (static_cast<std::uint64_t> (room) << 16);
-
   Impulse ir {std::vector<float> (room_frames (room, settings, rate_hz) * channels), channels};
-  const double fade_frames = std::max (kFadePart * static_cast<double> (ir.frames ()), 1.0);
-  std::vector<double> sound (ir.frames ());
+  Synthesis synthesis {room, settings, rate_hz, ir.frames ()};
   for (std::size_t c = 0; c < channels; ++c) {
-    if (cancelled ())
+    if (!synthesis.make (c, cancelled))
       return {};
-    std::fill (sound.begin (), sound.end (), 0.0);
-    noise.add (sound, height, step, seed + 0x8000 + c);
-    for (std::size_t n = 0; n < sound.size () && static_cast<double> (n) < mix_frames; ++n)
-      sound[n] *= std::sqrt (noise_share (model, static_cast<double> (n) * 1e3 / rate_hz));
-    if (cancelled ())
-      return {};
-    add_reflections (sound, model, rate_hz, mid_rate, seed, c);
-    if (cancelled ())
-      return {};
-    OnePole rumble[2] {{kRumbleHz, rate_hz}, {kRumbleHz, rate_hz}};
-    double gain = 1.0;
-    for (std::size_t n = 0; n < sound.size (); ++n) {
-      const double x = gain * sound[n];
-      const double y = x - rumble[0](x);
-      const double end = std::min (static_cast<double> (sound.size () - 1 - n) / fade_frames, 1.0);
-      ir.samples[n * channels + c] =
-          static_cast<float> ((y - rumble[1](y)) * end * end * (3.0 - 2.0 * end));
-      gain *= frame_step;
-    }
+    for (std::size_t n = 0; n < ir.frames (); ++n)
+      ir.samples[n * channels + c] = static_cast<float> (synthesis.sound ()[n]);
   }
   normalize (ir, Normalize::energy);
   return ir;

@@ -46,15 +46,15 @@ std::size_t frames_of (double ms)
 void check_decays (std::size_t room, RoomSettings settings, double rate_hz)
 {
   struct Octave {
-    double hz, part, from_s;
+    double hz, part;
   };
-  constexpr Octave octaves[] = {{125.0, 1.2, 1.0}, {250.0, 1.1, 0.5}, {500.0, 1.0, 0.5},
-      {1000.0, 1.0, 0.5}, {2000.0, 0.85, 0.5}, {4000.0, 0.7, 0.5}, {8000.0, 0.5, 0.5}};
+  constexpr Octave octaves[] = {{62.5, 1.2}, {125.0, 1.2}, {250.0, 1.1}, {500.0, 1.0},
+      {1000.0, 1.0}, {2000.0, 0.85}, {4000.0, 0.7}, {8000.0, 0.5}};
   const Impulse ir = synthesize_room (kRooms[room], settings, rate_hz, 2);
   const double decay_s =
       settings.decay_time_s > 0.0 ? settings.decay_time_s : kDocumented[room].decay_s;
   for (const auto &octave : octaves) {
-    if (decay_s < octave.from_s || octave.hz * std::sqrt (2.0) > 0.45 * rate_hz)
+    if (octave.hz * std::sqrt (2.0) > 0.45 * rate_hz)
       continue;
     const double asked = decay_s * (1.0 + settings.damping * (octave.part - 1.0));
     for (std::size_t c = 0; c < 2; ++c) {
@@ -142,7 +142,7 @@ START_TEST (test_each_octave_decays_as_documented)
       if (kSanitized)
         continue;
       for (const double damping : {0.0, 0.5, 1.0}) {
-        for (const double decay_s : {0.0, 0.5, 3.0})
+        for (const double decay_s : {0.0, 0.5, 0.7, 3.0})
           check_decays (room, {decay_s, damping}, kRate);
         check_decays (room, {1.0, damping}, 44100.0);
       }
@@ -291,7 +291,7 @@ START_TEST (test_the_same_everywhere)
   {
     // FNV-1a over the bytes. These were written down on x86-64; any machine has to give them.
     const std::uint64_t expected[] = {
-        0x4b7ec935d315e1a0u, 0xa4810b99598f891eu, 0x3240044666cf86f6u, 0xd8ee53db28689530u};
+        0x73e623b0265c1abdu, 0xb11a058ec1b85521u, 0x3240044666cf86f6u, 0xd8ee53db28689530u};
     for (std::size_t i = 0; i < 4; ++i) {
       const Impulse ir = synthesize_room (kRooms[i], {}, kRate, 2);
       std::uint64_t hash = 0xcbf29ce484222325u;
