@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include <glib.h>
+#include <hwy/highway.h>
 
 namespace mt::bench {
 namespace {
@@ -33,6 +34,19 @@ std::vector<float> make_noise (std::size_t samples, unsigned seed)
   std::vector<float> out (samples);
   std::generate (out.begin (), out.end (), [&] { return amplitude (random); });
   return out;
+}
+
+/// As on a CPU that has no more than that.
+void use_target (const std::string &name)
+{
+  for (const auto target : hwy::SupportedAndGeneratedTargets ()) {
+    if (name == hwy::TargetName (target)) {
+      hwy::SetSupportedTargetsForTest (target);
+      hwy::GetChosenTarget ().Update (target);
+      return;
+    }
+  }
+  throw std::invalid_argument (name + " is no instruction set that this CPU has");
 }
 
 std::string text (const dsp::ConvolverPlan &plan)
@@ -129,7 +143,8 @@ void compare (const dsp::ConvolverConfig &config, double seconds, const Options 
 
 int run (int argc, char **argv)
 {
-  g_autofree char *chunks = nullptr, *batches = nullptr, *seconds = nullptr, *channels = nullptr;
+  g_autofree char *chunks = nullptr, *batches = nullptr, *seconds = nullptr, *channels = nullptr,
+                  *target = nullptr;
   gboolean others = FALSE, spike = FALSE, spread = FALSE;
   int core = -1, repeats = 0;
   const GOptionEntry entries[] = {
@@ -143,6 +158,8 @@ int run (int argc, char **argv)
       {"spike", 0, 0, G_OPTION_ARG_NONE, &spike, "Only this schedule", nullptr},
       {"spread", 0, 0, G_OPTION_ARG_NONE, &spread, "Only this schedule", nullptr},
       {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (5)", "N"},
+      {"target", 0, 0, G_OPTION_ARG_STRING, &target,
+          "AVX3, AVX2, SSE4 or SSSE3 (the best there is)", "NAME"},
       {"core", 'c', 0, G_OPTION_ARG_INT, &core, "Core to run on (the last one)", "N"}, {}};
   program::parse_options (argc, argv, entries, "Predicted and measured cost of partitions.");
   Options options;
@@ -157,6 +174,8 @@ int run (int argc, char **argv)
   if (repeats > 0)
     options.repeats = static_cast<std::size_t> (repeats);
   options.others = others;
+  if (target)
+    use_target (target);
   pin_to_core (core);
   dsp::restart_planner (3600.0); // every length is to be as fast as it can be
 
