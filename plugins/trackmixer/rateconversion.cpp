@@ -114,8 +114,15 @@ void RateConversion::drain (std::vector<QueueItem> &out)
   if (!direct_)
     return;
   std::vector<QueueItem> by_earlier;
+  // Each stage rounds its last frame up: where the audio ends is what the first of them knows.
+  const Frames end = direct_->to_mix (first ().next_in ());
   for (std::size_t stage = 0; stage < earlier_.size (); ++stage)
     pass (stage + 1, earlier_[stage]->drain (), by_earlier);
+  for (QueueItem &item : by_earlier) {
+    const Frames over = std::clamp<Frames> (item.end () - end, 0, item.frames);
+    item.frames -= over;
+    item.bytes -= static_cast<std::size_t> (over) * static_cast<std::size_t> (output ().bpf);
+  }
   QueueItem rest = direct_->drain ();
   if (earlier_.empty ()) {
     if (rest.frames > 0)
@@ -124,7 +131,12 @@ void RateConversion::drain (std::vector<QueueItem> &out)
   }
   keep_ahead (rest);
   fade (by_earlier);
-  out.insert (out.end (), by_earlier.begin (), by_earlier.end ());
+  for (QueueItem &item : by_earlier) {
+    if (item.frames > 0)
+      out.push_back (item);
+    else
+      item.drop ();
+  }
   forget_earlier ();
 }
 
