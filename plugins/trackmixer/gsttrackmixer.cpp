@@ -411,11 +411,24 @@ gboolean set_clock (GstElement *element, GstClock *clock) noexcept
   return ok;
 }
 
+/// Also of flushes and seeks that were on their way. Nothing streams.
+void forget_stream (Element &state) noexcept
+{
+  state.mixer.reset ();
+  const auto tracks = state.mixer.tracks ();
+  const std::lock_guard lock {state.flush};
+  for (const auto &track : tracks)
+    track->flush_seqnum = 0;
+  state.src_flushing = false;
+  state.last_seek_seqnum = state.seek_seqnum = state.segment_seqnum = 0;
+  gst_segment_init (&state.segment, GST_FORMAT_TIME);
+}
+
 GstStateChangeReturn change_state (GstElement *element, GstStateChange transition) noexcept
 {
   Element &state = state_of (element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
-    state.mixer.reset ();
+    forget_stream (state);
     state.running.store (true);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     state.running.store (false);
@@ -437,11 +450,7 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
       const std::lock_guard lock {track->rate_mutex};
       track->queue.clear ();
     }
-    state.mixer.reset ();
-    const std::lock_guard lock {state.flush};
-    state.src_flushing = false;
-    state.last_seek_seqnum = state.seek_seqnum = state.segment_seqnum = 0;
-    gst_segment_init (&state.segment, GST_FORMAT_TIME);
+    forget_stream (state);
   }
   return result;
 }

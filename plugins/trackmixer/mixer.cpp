@@ -241,7 +241,6 @@ void Mixer::reset () noexcept
   for (const auto &track : tracks_) {
     track->latest_info = {};
     track->format_pending = false;
-    track->flush_seqnum = 0;
     track->mix.format = {};
   }
   rate_seqnum_ = seqnum_;

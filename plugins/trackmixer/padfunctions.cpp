@@ -48,8 +48,9 @@ bool answer_latency (Element &state, GstQuery *query)
   const GstClockTime extra = settings.latency.load ();
   GstClockTime min = saturating_sum (chunk, extra);
   if (upstream.live) {
-    // Of a source that comes later nobody knows more than that.
-    const GstClockTime least = settings.min_upstream_latency.load ();
+    // Of a source that comes later nobody knows more than that. None is no latency.
+    const GstClockTime least =
+        std::min (settings.min_upstream_latency.load (), GST_CLOCK_TIME_NONE - 1);
     if (least > upstream.min)
       upstream.max = saturating_sum (upstream.max, least - upstream.min);
     min = saturating_sum (std::max (upstream.min, least), min);

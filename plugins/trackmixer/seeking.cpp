@@ -27,13 +27,15 @@ bool all_flushing (Element &state, std::uint32_t seqnum)
   return any;
 }
 
-/// Whether it has left every track that it has reached or will reach.
+/// Whether it has left every track that it has reached or will reach. One that has come since the
+/// seek knows nothing of it.
 bool all_flushed (Element &state, std::uint32_t seqnum)
 {
   for (const auto &track : state.mixer.tracks ()) {
-    if (!track->queue.linked ())
+    if (!track->queue.linked () || track->unseekable_seqnum == seqnum)
       continue;
-    if (track->flush_seqnum == seqnum ? !track->flush_stopped : track->unseekable_seqnum != seqnum)
+    const bool to_come = track->sought_seqnum == seqnum && track->flush_seqnum != seqnum;
+    if (to_come || track->is_flushing ())
       return false;
   }
   return true;
@@ -41,6 +43,7 @@ bool all_flushed (Element &state, std::uint32_t seqnum)
 
 void send_flush_start (Element &state, std::uint32_t seqnum)
 {
+  GST_DEBUG_OBJECT (state.src_pad, "a flush begins, seqnum %u", seqnum);
   state.mixer.interrupt ();
   GstEvent *event = gst_event_new_flush_start ();
   gst_event_set_seqnum (event, seqnum);
@@ -51,6 +54,7 @@ void send_flush_start (Element &state, std::uint32_t seqnum)
 
 void send_flush_stop (Element &state, std::uint32_t seqnum, const GstSegment &segment)
 {
+  GST_DEBUG_OBJECT (state.src_pad, "the flush ends, seqnum %u", seqnum);
   gst_pad_pause_task (state.src_pad);
   state.mixer.restart_timeline (&segment, seqnum);
   GstEvent *event = gst_event_new_flush_stop (TRUE);
@@ -138,6 +142,7 @@ void start_task (Element &state)
 
 void flush_start (Element &state, Track &track, std::uint32_t seqnum)
 {
+  GST_DEBUG_OBJECT (state.src_pad, "%s is flushed, seqnum %u", track.name.c_str (), seqnum);
   track.queue.set_flushing (true);
   {
     const std::lock_guard lock {state.flush};
@@ -151,6 +156,7 @@ void flush_start (Element &state, Track &track, std::uint32_t seqnum)
 
 void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
 {
+  GST_DEBUG_OBJECT (state.src_pad, "%s has been flushed, seqnum %u", track.name.c_str (), seqnum);
   {
     const std::lock_guard lock {track.rate_mutex};
     track.queue.clear ();
@@ -210,7 +216,8 @@ namespace {
 
 /// The segment that a seek leads to from where the mix is, and the seek in places that are the same
 /// for every track: «where you are» is another place for each, ahead of the mix by what it has
-/// queued, and so is «the end». Takes the event. Null: there is no such segment.
+/// queued, and so is «the end»; «the end as it is» is another one for a track that has come since.
+/// Takes the event. Null: there is no such segment.
 GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstSegment &segment)
 {
   gdouble rate = 1.0;
@@ -220,7 +227,7 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
   gint64 start = 0;
   gint64 stop = 0;
   gst_event_parse_seek (event, &rate, nullptr, &flags, &start_type, &start, &stop_type, &stop);
-  const bool is_absolute = start_type == GST_SEEK_TYPE_SET && stop_type != GST_SEEK_TYPE_END;
+  const bool is_absolute = start_type == GST_SEEK_TYPE_SET && stop_type == GST_SEEK_TYPE_SET;
   if (start_type == GST_SEEK_TYPE_END || stop_type == GST_SEEK_TYPE_END) {
     const auto duration = longest_duration (state);
     if (duration.value_or (-1) < 0) {
@@ -357,6 +364,8 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
       state.seek_seqnum = state.seeking_seqnum = seqnum;
       state.seek_flushed = false;
       state.seek_segment = segment;
+      for (const auto &track : tracks)
+        track->sought_seqnum = seqnum;
     }
   }
   if (!(flags & GST_SEEK_FLAG_FLUSH))

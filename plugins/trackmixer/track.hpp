@@ -187,7 +187,9 @@ struct Track {
   // Under the element's flush lock.
   std::uint32_t flush_seqnum {0}; // of the flush in progress
   bool flush_stopped {false};
+  std::uint32_t sought_seqnum {0};     // the last seek with a flush that it gets
   std::uint32_t unseekable_seqnum {0}; // this seek failed on this pad
+  [[nodiscard]] bool is_flushing () const noexcept { return flush_seqnum != 0 && !flush_stopped; }
 };
 
 } // namespace mt::trackmixer

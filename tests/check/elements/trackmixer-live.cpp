@@ -134,6 +134,8 @@ GST_START_TEST (test_latency_is_reported)
   ask (85 * GST_MSECOND);
   g_object_set (mix.bed.element, "min-upstream-latency", 100 * GST_MSECOND, nullptr);
   ask (115 * GST_MSECOND);
+  g_object_set (mix.bed.element, "min-upstream-latency", G_MAXUINT64, nullptr);
+  ask (GST_CLOCK_TIME_NONE - 1); // and not none, which is no latency
   for (Feeder *feeder : {&mix.a, &mix.b})
     feeder->upstream_query = [] (GstQuery *asked) {
       return answer_live (asked, 70 * GST_MSECOND, false);

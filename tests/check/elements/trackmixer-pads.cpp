@@ -321,6 +321,44 @@ GST_START_TEST (test_a_pad_asked_for_after_the_end)
 }
 GST_END_TEST;
 
+/// A track that comes while a seek is on its way to the others knows nothing of it.
+GST_START_TEST (test_a_pad_asked_for_during_a_seek)
+{
+  MixerBed bed;
+  Feeder a {bed};
+  std::unique_ptr<Feeder> guest;
+  a.upstream_event = [&] (GstEvent *seek) {
+    for (GstEvent *flush : {gst_event_new_flush_start (), gst_event_new_flush_stop (TRUE)}) {
+      gst_event_set_seqnum (flush, gst_event_get_seqnum (seek));
+      gst_pad_push_event (a.src, flush);
+      if (!guest)
+        guest = std::make_unique<Feeder> (bed);
+    }
+    return true;
+  };
+  bed.play ();
+  a.begin ();
+  fail_unless (gst_pad_push_event (bed.sink.pad (),
+      gst_event_new_seek (
+          1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_SET, -1)));
+  fail_unless_equals_int (static_cast<int> (bed.sink.count_of (GST_EVENT_FLUSH_START)), 1);
+  fail_unless_equals_int (static_cast<int> (bed.sink.count_of (GST_EVENT_FLUSH_STOP)), 1);
+  Samples sum;
+  a.begin_segment ();
+  guest->begin ();
+  unsigned seed = 0;
+  for (Feeder *feeder : {&a, guest.get ()}) {
+    const Samples track = noise (std::size_t {2} * 1000, ++seed);
+    fail_unless_equals_int (feeder->push (track, 0), GST_FLOW_OK);
+    add_to (sum, track);
+    feeder->end ();
+  }
+  fail_unless (bed.sink.wait_for_eos (), "waits for the flush of a track that was not sought");
+  check_equal (bed.sink.samples (), sum);
+  bed.stop ();
+}
+GST_END_TEST;
+
 GST_START_TEST (test_children_by_name)
 {
   MixerBed bed {kChunk};
@@ -372,6 +410,7 @@ static Suite *trackmixer_pads_suite ()
   tcase_add_test (playing, test_a_pad_released_while_it_is_mixed);
   tcase_add_test (playing, test_a_released_pad_that_is_kept_holds_nothing);
   tcase_add_test (playing, test_a_pad_asked_for_after_the_end);
+  tcase_add_test (playing, test_a_pad_asked_for_during_a_seek);
   suite_add_tcase (suite, playing);
   TCase *alone = tcase_create ("without a mixer");
   tcase_add_test (alone, test_a_pad_outlives_its_element);
