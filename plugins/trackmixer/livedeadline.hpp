@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <memory>
 
@@ -38,7 +39,7 @@ inline GstClockTime saturating_sum (GstClockTime a, GstClockTime b) noexcept
 class LiveDeadline {
 public:
   explicit LiveDeadline (std::shared_ptr<MixerShared> shared) : shared_ {std::move (shared)} {}
-  ~LiveDeadline () { cancel (); }
+  ~LiveDeadline ();
   LiveDeadline (const LiveDeadline &) = delete;
   LiveDeadline &operator= (const LiveDeadline &) = delete;
 
@@ -57,9 +58,21 @@ public:
   void cancel () noexcept;
 
 private:
-  const std::shared_ptr<MixerShared> shared_;
+  using Owner = std::shared_ptr<MixerShared>;
+  struct Alarm {
+    GstClockID id;
+    Owner *owner; // what its callback wakes; goes with the id
+  };
+
+  [[nodiscard]] Alarm &free_alarm (GstClock *clock, GstClockTime time) noexcept;
+  void set_up (Alarm &alarm, GstClock *clock, GstClockTime time) noexcept;
+
+  const Owner shared_;
   std::atomic<bool> playing_ {false};
-  GstClockID alarm_ {nullptr}; // none: not set
+  // For chunk after chunk the same ones: one can be set anew once the clock has let go of it, and
+  // the callback for the time before may take a moment longer.
+  std::array<Alarm, 8> alarms_ {};
+  Alarm *alarm_ {nullptr}; // none: not set
   GstClockTime alarm_time_ {0};
 };
 
