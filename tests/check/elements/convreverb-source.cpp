@@ -473,6 +473,23 @@ GST_START_TEST (test_any_routing_keeps_the_level)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_what_is_said_of_channels)
+{
+  for (const int channels : {1, 2, 6}) {
+    Reverb reverb (channels, [] (GstElement *element) { set_response (element, {1, 1, 1}, 3); });
+    const Samples x (480 * static_cast<std::size_t> (channels));
+    fail_unless (reverb.push (x.data (), 480) != GST_FLOW_OK);
+    const std::string text = reverb.message (GST_MESSAGE_ERROR);
+    const auto says = [&] (const char *what) { return text.find (what) != std::string::npos; };
+    fail_unless (says ("has 3 channels"));
+    fail_unless (says ("true stereo") == (channels == 2), "'%s'", text.c_str ());
+    fail_unless (says ("the response to 1 or ") == (channels > 1), "'%s'", text.c_str ());
+    fail_unless (
+        says ("every channel of the stream, or ") == (channels > 1), "'%s'", text.c_str ());
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_absurd_values)
 {
   // Finite, but what is made of them would not be.
@@ -511,7 +528,7 @@ GST_START_TEST (test_absurd_values)
   std::fill_n (x.begin () + 1000, 10, 3e38f);
   reverb.push_all (x, 480);
   fail_unless_equals_uint64 (reverb.stat ("not-finite-samples"), 10);
-  fail_unless (!reverb.message (GST_MESSAGE_WARNING).empty ());
+  fail_unless (reverb.message (GST_MESSAGE_WARNING).find ("beyond 1e10") != std::string::npos);
   std::fill_n (x.begin () + 1000, 10, 0.0f);
   Reverb mended (1, kRate, "preset-room", 1);
   mended.push_all (x, 480);
@@ -619,6 +636,7 @@ static Suite *convreverb_source_suite ()
   tcase_add_test (paths, test_any_routing_keeps_the_level);
   tcase_add_test (paths, test_routing_that_does_not_fit);
   TCase *const shape = add_group (suite, "shape");
+  tcase_add_test (paths, test_what_is_said_of_channels);
   tcase_add_test (shape, test_absurd_values);
   tcase_add_test (shape, test_pre_delay_and_gain);
   tcase_add_test (shape, test_pre_delay_costs_next_to_no_work);
