@@ -90,6 +90,10 @@ bool eventually (Condition met, std::chrono::milliseconds limit = kHung)
   return true;
 }
 
+/// Waits until every other thread of the process sleeps, and none has run between two looks at all
+/// of them. Then nothing comes any more but from a timed wait, however long one waits.
+[[nodiscard]] bool settles ();
+
 /// Checks that `once`, which sets a scene and says how long its end took, can be prompt. A loaded
 /// machine is late now and then; what waits for something else, or for ever, is late each time.
 void check_prompt (const std::function<Clock::duration ()> &once);

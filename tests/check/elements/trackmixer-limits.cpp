@@ -297,7 +297,7 @@ GST_START_TEST (test_a_drain_returns_when_the_whole_chunks_are_out)
   });
   for (int chunk = 0; chunk < 3; ++chunk) {
     fail_unless (mixes (bed, (static_cast<std::uint64_t> (chunk) + 1) * kChunkFrames));
-    std::this_thread::sleep_for (std::chrono::milliseconds {10});
+    fail_unless (settles ());
     fail_unless_equals_int (step, 0);
     bed.sink.let_through (1);
   }
@@ -322,7 +322,7 @@ GST_START_TEST (test_a_drain_of_a_pad_that_came_during_a_push)
   fail_unless (mixes (bed, kChunkFrames)); // the first chunk waits in the sink
   Feeder late {bed, {kRate, 1}};
   late.run ([] (Feeder &self) { fail_unless (drain (self)); });
-  std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until it waits for that chunk
+  fail_unless (settles ()); // until it waits for that chunk
   bed.sink.open ();
   fail_unless (late.finishes (), "a drain of a new pad hangs");
 }

@@ -179,7 +179,7 @@ GST_START_TEST (test_a_drain_ends_behind_the_last_push)
   // The third chunk is taken and waits in the sink.
   fail_unless (
       eventually ([&] { return count_in_stats (bed.element, "frames-out") == 3 * kChunkFrames; }));
-  std::this_thread::sleep_for (std::chrono::milliseconds {30}); // for one that does not wait
+  fail_unless (settles ()); // for one that does not wait
   bed.sink.open ();
   fail_unless (a.finishes ());
   fail_unless_equals_int (pushed, 3);

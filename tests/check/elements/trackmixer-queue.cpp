@@ -22,7 +22,7 @@ struct FullTrack {
     });
     fail_unless (eventually (
         [this] { return feeder.count ("queued-frames") >= kSecond / 5 - 2 * kChunkFrames; }));
-    std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until it really waits
+    fail_unless (settles ()); // until it really waits
     fail_if (feeder.done.load ());
   }
   ~FullTrack () { bed.stop (); } // or the feeder's pad could not be deactivated
@@ -61,7 +61,7 @@ GST_START_TEST (test_a_feeder_goes_on_at_half_the_limit)
   const auto pushed = full.feeder.pushed_frames.load ();
   full.bed.sink.let_through (8); // 80 of 200 ms: more than half is left
   fail_unless (full.bed.sink.wait_for_chunks (8));
-  std::this_thread::sleep_for (std::chrono::milliseconds {20});
+  fail_unless (settles ());
   fail_unless_equals_int (full.feeder.pushed_frames.load (), pushed);
   full.bed.sink.let_through (6);
   fail_unless (eventually ([&] { return full.feeder.pushed_frames.load () > pushed; }));
@@ -119,7 +119,7 @@ GST_START_TEST (test_the_wait_of_the_mix_ends_at_once)
     fed.begin ();
     silent.begin ();
     fed.push (noise (4800, 1), 0);
-    std::this_thread::sleep_for (std::chrono::milliseconds {20}); // until the task waits for silent
+    fail_unless (settles ()); // until the task waits for silent
     fail_unless_equals_int (bed.sink.chunk_count (), 0);
     return time_for ([&] { bed.stop (); });
   });

@@ -164,7 +164,7 @@ GST_START_TEST (test_a_feeder_goes_on_at_half_the_bytes)
   const auto in = mix.a.count ("in-frames");
   mix.bed.sink.let_through (8); // 80 of 200 ms: more than half is left
   fail_unless (mix.bed.sink.wait_for_chunks (9));
-  std::this_thread::sleep_for (std::chrono::milliseconds {20});
+  fail_unless (settles ());
   fail_unless_equals_uint64 (mix.a.count ("in-frames"), in);
   mix.bed.sink.let_through (6);
   fail_unless (eventually ([&] { return mix.a.count ("in-frames") > in; }));
