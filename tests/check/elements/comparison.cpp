@@ -163,7 +163,7 @@ void Scene::write_buffer (GstBuffer *buffer)
   const mt::glue::BufferMap<GST_MAP_READ> map {buffer};
   fail_unless (static_cast<bool> (map));
   const auto bytes = map.as<std::uint8_t> ();
-  std::string line = "buffer at " + time_text (GST_BUFFER_PTS (buffer)) + " for " +
+  std::string line = std::string {"buffer at "} + time_text (GST_BUFFER_PTS (buffer)) + " for " +
       time_text (GST_BUFFER_DURATION (buffer)) + " frames " +
       std::to_string (GST_BUFFER_OFFSET (buffer)) + " to " +
       std::to_string (GST_BUFFER_OFFSET_END (buffer)) + " bytes " + std::to_string (bytes.size ());
@@ -177,7 +177,7 @@ void Scene::write_buffer (GstBuffer *buffer)
   if (first == bytes.end ())
     line += ": silence";
   else
-    line += ": from byte " + std::to_string (first - bytes.begin ()) + " sum " +
+    line += std::string {": from byte "} + std::to_string (first - bytes.begin ()) + " sum " +
         std::to_string (sum_of (bytes));
   const std::lock_guard lock {mutex_};
   sent_.push_back (line);
@@ -196,20 +196,20 @@ void Scene::write_event (GstEvent *event)
   case GST_EVENT_CAPS: {
     GstCaps *caps = nullptr;
     gst_event_parse_caps (event, &caps);
-    line += " " + text_and_free (gst_caps_to_string (caps));
+    line.append (" ").append (text_and_free (gst_caps_to_string (caps)));
     break;
   }
   case GST_EVENT_SEGMENT: {
     const GstSegment *segment = nullptr;
     gst_event_parse_segment (event, &segment);
-    line += " " + segment_text (*segment) + seqnum_of (event);
+    line.append (" ").append (segment_text (*segment)).append (seqnum_of (event));
     break;
   }
   case GST_EVENT_SEGMENT_DONE: {
     GstFormat format = GST_FORMAT_UNDEFINED;
     gint64 position = -1;
     gst_event_parse_segment_done (event, &format, &position);
-    line += " " + std::string {gst_format_get_name (format)} + " " + std::to_string (position) +
+    line += std::string {" "} + gst_format_get_name (format) + " " + std::to_string (position) +
         seqnum_of (event);
     break;
   }
@@ -221,7 +221,7 @@ void Scene::write_event (GstEvent *event)
   }
   default:
     if (const GstStructure *content = gst_event_get_structure (event))
-      line += " " + text_and_free (gst_structure_to_string (content));
+      line.append (" ").append (text_and_free (gst_structure_to_string (content)));
     line += seqnum_of (event);
   }
   sent_.push_back (line);
@@ -247,11 +247,12 @@ Lines Scene::messages ()
       GST_MESSAGE_INFO | GST_MESSAGE_QOS | GST_MESSAGE_TAG | GST_MESSAGE_ELEMENT | GST_MESSAGE_EOS |
       GST_MESSAGE_SEGMENT_START | GST_MESSAGE_SEGMENT_DONE | GST_MESSAGE_DURATION_CHANGED);
   while (GstMessage *message = gst_bus_pop_filtered (bed.bus, kTypes)) {
-    std::string line = "message " + std::string {GST_MESSAGE_TYPE_NAME (message)} + " of " +
+    std::string line = std::string {"message "} + GST_MESSAGE_TYPE_NAME (message) + " of " +
         (GST_IS_PAD (GST_MESSAGE_SRC (message)) ? GST_OBJECT_NAME (GST_MESSAGE_SRC (message))
                                                 : "the mixer");
     if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_QOS)
-      line += " " + text_and_free (gst_structure_to_string (gst_message_get_structure (message)));
+      line.append (" ").append (
+          text_and_free (gst_structure_to_string (gst_message_get_structure (message))));
     out.push_back (line);
     gst_message_unref (message);
   }

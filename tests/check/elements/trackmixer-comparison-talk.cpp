@@ -24,10 +24,10 @@ void note_times (Scene &scene, const std::string &when)
     gint64 value = -1;
     const char *name = gst_format_get_name (format);
     bool ok = gst_pad_peer_query_position (scene.bed.sink.pad (), format, &value);
-    scene.note (when + ": position in " + name + (ok ? " " + std::to_string (value) : ": none"));
+    scene.note (when + ": position in " + name + ": " + (ok ? std::to_string (value) : "none"));
     value = -1;
     ok = gst_pad_peer_query_duration (scene.bed.sink.pad (), format, &value);
-    scene.note (when + ": duration in " + name + (ok ? " " + std::to_string (value) : ": none"));
+    scene.note (when + ": duration in " + name + ": " + (ok ? std::to_string (value) : "none"));
   }
 }
 
@@ -79,7 +79,7 @@ void play_duration (Scene &scene)
     begin_with_chunks (scene, *track, 4);
   gint64 value = -1;
   const bool ok = gst_pad_peer_query_duration (scene.bed.sink.pad (), GST_FORMAT_TIME, &value);
-  scene.note (ok ? "duration " + std::to_string (value) : "no duration");
+  scene.note (ok ? std::string {"duration "} + std::to_string (value) : "no duration");
   for (Feeder *track : tracks)
     track->end ();
   scene.finish ();
@@ -127,7 +127,8 @@ void play_latency (Scene &scene)
   gst_query_unref (query);
   scene.note (std::string {ok ? "answered" : "not answered"} + (live ? ", live" : ", not live") +
       ", at least " + std::to_string (min) +
-      (GST_CLOCK_TIME_IS_VALID (max) ? ", at most " + std::to_string (max) : ", no maximum"));
+      (GST_CLOCK_TIME_IS_VALID (max) ? std::string {", at most "} + std::to_string (max)
+                                     : ", no maximum"));
 }
 
 /// All that fills a chunk is out when it returns.
@@ -159,9 +160,9 @@ struct Told {
   {
     auto &self = *static_cast<Told *> (data);
     gchar *text = gst_structure_to_string (info);
-    const std::string line = "selected at " + std::to_string (segment->position) + " " +
-        std::to_string (pts) + " " + std::to_string (dts) + " for " + std::to_string (duration) +
-        " " + text;
+    const std::string line = std::string {"selected at "} + std::to_string (segment->position) +
+        " " + std::to_string (pts) + " " + std::to_string (dts) + " for " +
+        std::to_string (duration) + " " + text;
     g_free (text);
     const std::lock_guard lock {self.mutex};
     self.selected.push_back (line);
@@ -255,7 +256,7 @@ void play_names (Scene &scene)
   gst_child_proxy_set (GST_CHILD_PROXY (scene.bed.element), "sink_100::volume", 0.5, nullptr);
   gdouble volume = 0;
   gst_child_proxy_get (GST_CHILD_PROXY (scene.bed.element), "sink_100::volume", &volume, nullptr);
-  scene.note ("volume " + std::to_string (volume));
+  scene.note (std::string {"volume "} + std::to_string (volume));
   for (GstPad *pad : pads)
     gst_object_unref (pad);
 }
