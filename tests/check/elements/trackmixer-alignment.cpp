@@ -395,7 +395,7 @@ GST_START_TEST (test_short_and_empty_tracks)
     fail_unless_equals_int (bed.sink.count_of (GST_EVENT_EOS), 1);
     fail_unless_equals_int (bed.sink.count_of (GST_EVENT_STREAM_START), 1);
     fail_unless_equals_int (bed.sink.count_of (GST_EVENT_SEGMENT), 1);
-    fail_unless_equals_int (bed.sink.count_of (GST_EVENT_CAPS), frames > 0 ? 1 : 0);
+    fail_unless_equals_int (bed.sink.count_of (GST_EVENT_CAPS), 1); // of a track without audio too
   }
 }
 GST_END_TEST;
