@@ -90,7 +90,7 @@ std::size_t room_frames (Room room, const RoomSettings &settings, double rate_hz
 /// the common level.
 ///
 /// Shapes  result: [frames][channels], 1.5 times the longest decay (90 dB), energy 1; empty when
-///         `cancelled`, which is asked three times a channel.
+///         `cancelled`, which is asked before and after the noise of each round of a channel.
 /// Units   rate_hz > 0, channels 1..64, decay_time_s 0 or 0.05..20, damping 0..1 (clamped).
 /// Source  J. A. Moorer, "About This Reverberation Business", Computer Music J. 3(2), 1979
 /// (decaying

@@ -74,9 +74,9 @@ struct StreamImpulse {
 };
 
 /// The response at the stream's rate: resampled, trimmed, normalised, with its gain, and moved by
-/// the pre-delay. May take long; nothing when `cancelled`, which is asked three times for each
-/// channel of a room and 100 times while one is resampled. Throws LoadError, which says what does
-/// not fit the stream and what to do, or std::bad_alloc.
+/// the pre-delay. May take long; nothing when `cancelled`, which is asked before and
+/// after the noise of each round of a room's channel and 100 times while one is resampled. Throws
+/// LoadError, which says what does not fit the stream and what to do, or std::bad_alloc.
 std::optional<StreamImpulse> make_impulse (
     const ImpulseSource &source, const GstAudioInfo &stream, const Cancelled &cancelled);
 
