@@ -18,8 +18,7 @@ SECONDS = 0.5  # in each room, at least
 def rooms(files):
     """What to set, one after the other."""
     if files:
-        # Setting what is set already changes nothing.
-        return [("ir-location", file) for file, before in zip(files, (None, *files)) if file != before]
+        return [("ir-location", file) for file in files]
     return [("preset-room", room) for room in ("small-room", "plate", "cathedral")] + [
         ("kernel", Gst.ValueArray([1.0] + [0.0] * 9600 + [0.5]))  # an echo
     ]
@@ -35,19 +34,23 @@ def main(sink="autoaudiosink", *files):
     loop = GLib.MainLoop()
     to_come = rooms(files)
     asked = 0
+    latest = sounding = None  # what was asked for last, and what is heard
     faults = []
 
     def heard():
         return reverb.get_property("stats").get_uint64("ir-changes")[1]
 
     def next_room():
-        nonlocal asked
+        nonlocal asked, latest, sounding
         if heard() + len(faults) < asked:  # it is being loaded, and the next would take its place
             return GLib.SOURCE_CONTINUE
+        sounding = latest
+        while to_come and to_come[0] == sounding:  # setting it changes nothing
+            to_come.pop(0)
         if not to_come:
             pipeline.send_event(Gst.Event.new_eos())
             return GLib.SOURCE_REMOVE
-        name, value = to_come.pop(0)
+        name, value = latest = to_come.pop(0)
         asked += 1
         if isinstance(value, str):
             Gst.util_set_object_arg(reverb, name, value)  # as gst-launch-1.0 reads it
@@ -56,11 +59,13 @@ def main(sink="autoaudiosink", *files):
         return GLib.SOURCE_CONTINUE
 
     def on_message(_bus, message):
+        nonlocal latest
         if message.type == Gst.MessageType.ERROR:
             faults.append(message.parse_error()[0].message)
             loop.quit()
         elif message.type == Gst.MessageType.WARNING:  # the room stays as it was
             faults.append(message.parse_warning()[0].message)
+            latest = sounding
         elif message.type == Gst.MessageType.EOS:
             loop.quit()
 
