@@ -112,9 +112,11 @@ static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInf
     auto impulse =
         convreverb::make_impulse (*source, *info, [&element] { return element.stopping.load (); });
     element.refused.reset ();
-    if (impulse) // or transform_ip() says that this is the end
+    if (impulse)
       element.stream.configure (
           *info, source, std::move (*impulse), settings.batch_ns, settings.schedule);
+    else // cancelled: transform_ip() says that this is the end, also where another format was before
+      element.stream.clear ();
     return TRUE;
   } catch (const convreverb::LoadError &error) {
     GST_ELEMENT_ERROR (filter, LIBRARY, SETTINGS, ("%s", error.what ()), (nullptr));
