@@ -2,6 +2,7 @@
 // The C++ side of an instance of convreverb: what the user asked for, and what runs.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -36,7 +37,7 @@ struct Element {
   std::mutex mutex;
   Settings settings;
   bool running {false}; // from READY → PAUSED to PAUSED → READY; the mutex guards it, too
-  bool held {false};    // a preset is being loaded: all of it is one change. The mutex too
+  unsigned held {0};    // presets that are being loaded: all of it is one change. The mutex too
   std::shared_ptr<const ImpulseSource> source; // while running: what was loaded last. The mutex too
   Gains gains {kDefaultDry, kDefaultWet};
   std::atomic<bool> tail {true};
@@ -63,6 +64,17 @@ inline Element &element_of (gpointer object) noexcept
 {
   return *GST_CONV_REVERB (object)->element;
 }
+
+/// Which sources are set: ir-location, ir, kernel.
+using Sources = std::array<bool, 3>;
+
+inline Sources sources_of (const ImpulseSettings &impulse) noexcept
+{
+  return {!impulse.location.empty (), impulse.sample != nullptr, impulse.kernel != nullptr};
+}
+
+/// Tells who listens of the sources that were set and are no longer. Without the mutex.
+void notify_cleared (GObject *object, const Sources &before, const Sources &after) noexcept;
 
 /// Properties and their types: the class gets set_property, get_property and all specs.
 void install_properties (GObjectClass *object_class) noexcept;

@@ -246,19 +246,21 @@ static gboolean gst_conv_reverb_load_preset (GstPreset *preset, const gchar *nam
     return FALSE;
   Element &element = element_of (preset);
   convreverb::ImpulseSettings old; // freed after the lock, see properties.cpp
+  convreverb::Sources before {};
   {
     const std::lock_guard lock {element.mutex};
     convreverb::ImpulseSettings &impulse = element.settings.impulse;
+    before = convreverb::sources_of (impulse);
     std::swap (old.sample, impulse.sample);
     std::swap (old.kernel, impulse.kernel);
     impulse.clear_source ();
     ++element.settings.revisions[static_cast<std::size_t> (convreverb::Part::source)];
-    element.held = true;
+    ++element.held;
   }
+  convreverb::notify_cleared (G_OBJECT (preset), before, {});
   const gboolean loaded = load_stock_preset (preset, name);
   const std::lock_guard lock {element.mutex};
-  element.held = false;
-  if (element.running)
+  if (--element.held == 0 && element.running)
     element.worker.request ();
   return loaded;
 }

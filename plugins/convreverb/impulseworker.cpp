@@ -64,7 +64,8 @@ bool ImpulseWorker::work () noexcept
   try {
     {
       const std::lock_guard lock {element_.mutex};
-      wish.request = requests_;
+      // Half a preset is no wish. The end of its loading is a request of its own.
+      wish.request = element_.held ? done_ : requests_.load ();
       known = element_.source;
       if (wish.request != done_) { // after a failure not again
         wish.asked = element_.settings.impulse;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The properties of convreverb.
+#include <array>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -249,9 +250,15 @@ Part part_of (guint id) noexcept
   }
 }
 
+/// What setting a property did.
+struct Outcome {
+  std::string fault; // none: empty
+  Sources before {}, after {};
+};
+
 /// What the mutex guards. Says what is wrong with the value when the element runs; otherwise that
 /// is for the next start to tell.
-std::string set_guarded (Element &element, guint id, const GValue *value, GParamSpec *spec)
+Outcome set_guarded (Element &element, guint id, const GValue *value, GParamSpec *spec)
 {
   // What is replaced is freed after the lock: an application's sample may call back.
   std::shared_ptr<GstSample> old_sample;
@@ -260,6 +267,8 @@ std::string set_guarded (Element &element, guint id, const GValue *value, GParam
   Settings &settings = element.settings;
   old_sample = settings.impulse.sample;
   old_kernel = settings.impulse.kernel;
+  Outcome outcome;
+  outcome.before = sources_of (settings.impulse);
   switch (id) {
   case PROP_BATCH_DURATION:
     settings.batch_ns = g_value_get_uint64 (value);
@@ -274,13 +283,14 @@ std::string set_guarded (Element &element, guint id, const GValue *value, GParam
     G_OBJECT_WARN_INVALID_PROPERTY_ID (element.transform, id, spec);
     return {};
   }
+  outcome.after = sources_of (settings.impulse);
   ++settings.revisions[static_cast<std::size_t> (part_of (id))];
   if (!element.running)
-    return {};
-  std::string fault = take_fault (settings.impulse, id);
-  if (fault.empty () && !element.held)
+    return outcome;
+  outcome.fault = take_fault (settings.impulse, id);
+  if (outcome.fault.empty () && !element.held)
     element.worker.request ();
-  return fault;
+  return outcome;
 }
 
 void set_property (GObject *object, guint id, const GValue *value, GParamSpec *spec) noexcept
@@ -297,10 +307,11 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     return;
   }
   try {
-    const std::string fault = set_guarded (element, id, value, spec);
-    if (!fault.empty ())
+    const Outcome outcome = set_guarded (element, id, value, spec);
+    notify_cleared (object, outcome.before, outcome.after);
+    if (!outcome.fault.empty ())
       GST_ELEMENT_WARNING (object, LIBRARY, SETTINGS,
-          ("'%s' %s. It stays as it was.", spec->name, fault.c_str ()), (nullptr));
+          ("'%s' %s. It stays as it was.", spec->name, outcome.fault.c_str ()), (nullptr));
   } catch (const std::bad_alloc &) {
     GST_ELEMENT_WARNING (object, RESOURCE, NO_SPACE_LEFT,
         ("There is not enough memory to set '%s'.", spec->name), (nullptr));
@@ -385,6 +396,14 @@ void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) n
 }
 
 } // namespace
+
+void notify_cleared (GObject *object, const Sources &before, const Sources &after) noexcept
+{
+  static constexpr std::array names {"ir-location", "ir", "kernel"};
+  for (std::size_t i = 0; i < names.size (); ++i)
+    if (before[i] && !after[i])
+      g_object_notify (object, names[i]);
+}
 
 void install_properties (GObjectClass *object_class) noexcept
 {

@@ -2,7 +2,9 @@
 // Presets: those that come with the element, one's own, and what they take the place of.
 #include <algorithm>
 #include <cmath>
+#include <future>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reverbbed.hpp"
@@ -166,6 +168,91 @@ GST_START_TEST (test_a_preset_is_one_change)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_half_a_preset_is_not_heard)
+{
+  // The worker comes back from a fault, with another change asked for, while one preset is loaded
+  // within another.
+  struct Scene {
+    Random random {62};
+    Reverb reverb {2, kRate, "preset-room", 0};
+    Samples x;
+    std::promise<void> at_fault, go_on;
+    bool entered {false};
+  } scene;
+  Reverb &reverb = scene.reverb;
+  reverb.push_all (scene.random.samples (4800 * 2), 480);
+  GstBus *const bus = gst_element_get_bus (reverb.element);
+  const auto hold_worker = +[] (GstBus *, GstMessage *message, gpointer data) {
+    auto &s = *static_cast<Scene *> (data);
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING) {
+      s.at_fault.set_value ();
+      s.go_on.get_future ().wait ();
+    }
+    return GST_BUS_PASS;
+  };
+  gst_bus_set_sync_handler (bus, hold_worker, &scene, nullptr);
+  g_object_set (reverb.element, "ir-location", "/nowhere.wav", nullptr);
+  scene.at_fault.get_future ().wait ();
+  g_object_set (reverb.element, "pre-delay", guint64 {1000000}, nullptr);
+
+  const auto within = +[] (GObject *object, GParamSpec *, gpointer data) {
+    auto &s = *static_cast<Scene *> (data);
+    if (std::exchange (s.entered, true))
+      return;
+    fail_unless (gst_preset_load_preset (GST_PRESET (object), "drum room"));
+    s.go_on.set_value ();
+    // Time for it to take what it must not.
+    for (int i = 0; i < 200 && s.reverb.stat ("ir-changes") == 0; ++i) {
+      s.reverb.push_all (s.random.samples (480 * 2), 480);
+      g_usleep (500);
+    }
+    fail_unless_equals_uint64 (s.reverb.stat ("ir-changes"), 0);
+  };
+  g_signal_connect (reverb.element, "notify::preset-room", G_CALLBACK (within), &scene);
+  fail_unless (gst_preset_load_preset (GST_PRESET (reverb.element), "cathedral"));
+  fail_unless (scene.entered);
+  push_until_changed (reverb, 1, scene.x, scene.random, 2);
+  // Whatever was still to come would have come by the time of one more.
+  g_object_set (reverb.element, "ir-gain", -7.0, nullptr);
+  push_until_changed (reverb, 2, scene.x, scene.random, 2);
+  reverb.push_all (scene.random.samples (9600 * 2), 480);
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 2);
+  gst_bus_set_sync_handler (bus, nullptr, nullptr, nullptr);
+  gst_object_unref (bus);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_what_is_cleared_is_notified)
+{
+  GstElement *const element = gst_element_factory_make ("convreverb", nullptr);
+  std::vector<std::string> told;
+  const auto note = +[] (GObject *, GParamSpec *spec, gpointer list) {
+    static_cast<std::vector<std::string> *> (list)->emplace_back (spec->name);
+  };
+  for (const char *const name : {"notify::ir-location", "notify::ir", "notify::kernel"})
+    g_signal_connect (element, name, G_CALLBACK (note), &told);
+  const auto expect = [&] (std::vector<std::string> names) {
+    std::sort (told.begin (), told.end ());
+    fail_unless (told == names, "%zu told, not %zu", told.size (), names.size ());
+    told.clear ();
+  };
+  g_object_set (element, "ir-location", "/nowhere.wav", nullptr);
+  expect ({"ir-location"});
+  set_response (element, {1.0f, 0.5f}, 1);
+  expect ({"ir", "ir-location"});
+  set_array (element, "kernel", "<1, 0.25>");
+  expect ({"ir", "kernel"});
+  g_object_set (element, "ir-location", "/nowhere.wav", nullptr);
+  expect ({"ir-location", "kernel"});
+  set_response (element, {1.0f, 0.5f}, 1);
+  told.clear ();
+  // A preset has no sample, so nothing else tells of it.
+  fail_unless (gst_preset_load_preset (GST_PRESET (element), "cathedral"));
+  fail_unless (std::count (told.begin (), told.end (), "ir") == 1);
+  gst_object_unref (element);
+}
+GST_END_TEST;
+
 static Suite *convreverb_presets_suite ()
 {
   Suite *const suite = suite_create ("convreverb-presets");
@@ -174,6 +261,8 @@ static Suite *convreverb_presets_suite ()
   tcase_add_test (presets, test_a_preset_of_ones_own);
   tcase_add_test (presets, test_a_preset_takes_the_place_of_any_response);
   tcase_add_test (presets, test_a_preset_is_one_change);
+  tcase_add_test (presets, test_half_a_preset_is_not_heard);
+  tcase_add_test (presets, test_what_is_cleared_is_notified);
   return suite;
 }
 
