@@ -263,6 +263,8 @@ private:
   static constexpr double kClose = 0.01;
   /// An octave has so few independent values in so short a time.
   static constexpr double kFewPeriods = 250.0;
+  /// In so short a time the octave filter's own ringing is what would be measured.
+  static constexpr double kTooFewPeriods = 12.0;
 
   void make_noise (std::size_t channel, const Octaves &decay_s)
   {
@@ -305,6 +307,8 @@ private:
   {
     bool moved = false;
     for (std::size_t i = 0; i < kOctaves && asked_s_[i] * kOctaveHz[i] < kFewPeriods; ++i) {
+      if (asked_s_[i] * kOctaveHz[i] < kTooFewPeriods)
+        continue;
       const double measured_s = octave_t30_s (sound_, kOctaveHz[i], rate_hz_);
       if (!(measured_s > 0.0))
         continue;
