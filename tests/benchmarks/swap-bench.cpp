@@ -56,6 +56,18 @@ Ref<GstSample> make_response (const Options &options, unsigned seed)
   return Ref<GstSample> {gst_sample_new (buffer, caps, nullptr, nullptr)};
 }
 
+/// Throws std::runtime_error with what an error or warning says; null is none.
+void throw_fault (GstMessage *message)
+{
+  g_autoptr (GError) fault = nullptr;
+  if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+    gst_message_parse_error (message, &fault, nullptr);
+  else if (message && GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING)
+    gst_message_parse_warning (message, &fault, nullptr);
+  if (fault)
+    throw std::runtime_error (fault->message);
+}
+
 /// Runs a pipeline to its end. Throws std::runtime_error with what it says.
 void run_to_end (GstElement *pipeline)
 {
@@ -64,11 +76,7 @@ void run_to_end (GstElement *pipeline)
   g_autoptr (GstMessage) message = gst_bus_timed_pop_filtered (bus.get (), GST_CLOCK_TIME_NONE,
       static_cast<GstMessageType> (GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
   gst_element_set_state (pipeline, GST_STATE_NULL);
-  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
-    g_autoptr (GError) error = nullptr;
-    gst_message_parse_error (message, &error, nullptr);
-    throw std::runtime_error (error->message);
-  }
+  throw_fault (message);
 }
 
 /// Two responses, as samples and as WAV files in a folder of its own.
@@ -136,8 +144,16 @@ std::vector<test::ChunkWatch::Time> play (
   const Ref<GstElement> reverb {gst_bin_get_by_name (GST_BIN (pipeline.get ()), "reverb")};
   responses.set (reverb.get (), way == "none" ? "location" : way, 0);
   test::ChunkWatch watch {reverb.get ()};
+  // However play() ends, before the watch is gone.
+  const auto stop = [] (GstElement *element) { gst_element_set_state (element, GST_STATE_NULL); };
+  const std::unique_ptr<GstElement, decltype (stop)> playing {pipeline.get (), stop};
+  const Ref<GstBus> bus {gst_element_get_bus (pipeline.get ())};
   gst_element_set_state (pipeline.get (), GST_STATE_PLAYING);
   const auto wait = [&] {
+    // A change that fails leaves the sound as it was, and would be waited for without end.
+    g_autoptr (GstMessage) message = gst_bus_pop_filtered (
+        bus.get (), static_cast<GstMessageType> (GST_MESSAGE_ERROR | GST_MESSAGE_WARNING));
+    throw_fault (message);
     if (!watch.wait ())
       throw std::runtime_error ("nothing comes out of convreverb");
   };
