@@ -115,7 +115,7 @@ static gboolean gst_conv_reverb_setup (GstAudioFilter *filter, const GstAudioInf
     if (impulse)
       element.stream.configure (
           *info, source, std::move (*impulse), settings.batch_ns, settings.schedule);
-    else // cancelled: transform_ip() says that this is the end, also where another format was before
+    else // cancelled: transform_ip() says that this is the end, whatever the format before
       element.stream.clear ();
     return TRUE;
   } catch (const convreverb::LoadError &error) {
