@@ -23,6 +23,7 @@
 #include <string>
 
 #include "gsttrackmixerpad.hpp"
+#include "seeking.hpp"
 
 using namespace mt::trackmixer;
 
@@ -415,13 +416,20 @@ gboolean set_clock (GstElement *element, GstClock *clock) noexcept
 void forget_stream (Element &state) noexcept
 {
   state.mixer.reset ();
-  const auto tracks = state.mixer.tracks ();
-  const std::lock_guard lock {state.flush};
-  for (const auto &track : tracks)
-    track->flush_seqnum = 0;
-  state.src_flushing = false;
-  state.last_seek_seqnum = state.seek_seqnum = state.segment_seqnum = 0;
-  gst_segment_init (&state.segment, GST_FORMAT_TIME);
+  forget_seeks (state);
+}
+
+/// As GstAggregator, which keeps the seek and says FALSE all the same: nobody downstream has heard
+/// it.
+gboolean send_event (GstElement *element, GstEvent *event) noexcept
+{
+  if (GST_EVENT_TYPE (event) == GST_EVENT_SEEK) {
+    GST_STATE_LOCK (element);
+    if (GST_STATE (element) < GST_STATE_PAUSED)
+      keep_seek (state_of (element), GST_OBJECT (element), event);
+    GST_STATE_UNLOCK (element);
+  }
+  return GST_ELEMENT_CLASS (gst_track_mixer_parent_class)->send_event (element, event);
 }
 
 GstStateChangeReturn change_state (GstElement *element, GstStateChange transition) noexcept
@@ -429,6 +437,7 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
   Element &state = state_of (element);
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) {
     forget_stream (state);
+    start_with_kept_seek (state);
     state.running.store (true);
   } else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
     state.running.store (false);
@@ -451,6 +460,7 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
       track->queue.clear ();
     }
     forget_stream (state);
+    state.seek_kept = false; // for one start
   }
   return result;
 }
@@ -486,6 +496,7 @@ static void gst_track_mixer_class_init (GstTrackMixerClass *klass)
   element_class->release_pad = release_pad;
   element_class->change_state = change_state;
   element_class->set_clock = set_clock;
+  element_class->send_event = send_event;
 
   const auto playing = static_cast<GParamFlags> (
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);

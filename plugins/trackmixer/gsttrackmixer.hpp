@@ -43,11 +43,16 @@ struct Element {
   std::uint32_t seeking_seqnum {0};   // of a seek that is on its way to the tracks
   std::uint32_t flush_seqnum {0};     // of the flush that src_flushing is about, or the last one
   std::uint32_t last_seek_seqnum {0}; // of the last seek that came through the source pad
-  std::uint32_t seek_seqnum {0};      // of the last one with a flush
-  bool seek_flushed {false};          // its flush has been downstream
-  GstSegment seek_segment {};         // the one that follows from it
-  GstSegment segment {};              // that downstream has, as the last seek wants it,
-  std::uint32_t segment_seqnum {0};   // and the seqnum of that seek or flush
+  bool last_seek_failed {false};
+  std::uint32_t seek_seqnum {0};    // of the last one with a flush
+  bool seek_flushed {false};        // its flush has been downstream
+  GstSegment seek_segment {};       // the one that follows from it
+  GstSegment segment {};            // that downstream has, as the last seek wants it,
+  std::uint32_t segment_seqnum {0}; // and the seqnum of that seek or flush
+  // A seek sent to the element before PAUSED: see keep_seek(). Also under the state lock.
+  bool seek_kept {false};
+  GstSegment kept_segment {};
+  std::uint32_t kept_seqnum {0};
 };
 
 } // namespace mt::trackmixer

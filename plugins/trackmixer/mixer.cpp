@@ -241,6 +241,11 @@ void Mixer::reset () noexcept
   for (const auto &track : tracks_) {
     track->latest_info = {};
     track->format_pending = false;
+    track->timeline.reset ();
+    track->wanted = {};
+    track->off_rate.store (false);
+    track->resync.store (false);
+    track->left_out = track->segment_done = track->lost_warned = track->lost_before = false;
     track->mix.format = {};
   }
   rate_seqnum_ = seqnum_;
@@ -253,6 +258,13 @@ void Mixer::reset () noexcept
   deadline_.cancel ();
   started_ = stream_started_ = negotiated_ = false;
   start_open_ = true; // and not after a flush: as audiomixer
+}
+
+void Mixer::begin_with (const GstSegment &segment, std::uint32_t seqnum) noexcept
+{
+  restart_timeline (&segment, seqnum);
+  const std::lock_guard lock {task_};
+  start_open_ = false;
 }
 
 // --- the time line

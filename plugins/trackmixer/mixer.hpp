@@ -144,6 +144,8 @@ public:
   void restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept;
   /// Also forgets the formats: READY.
   void reset () noexcept;
+  /// Begins with this segment, whatever start-time-selection says.
+  void begin_with (const GstSegment &segment, std::uint32_t seqnum) noexcept;
   void wait_for_chunk_in_progress () noexcept { const std::lock_guard lock {task_}; }
   void resume () noexcept { shared.readiness.start (); }
 

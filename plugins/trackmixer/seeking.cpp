@@ -83,6 +83,8 @@ void forward_flushes (Element &state)
       if (seqnum == state.seek_seqnum) {
         segment = state.seek_segment;
         state.seek_flushed = true;
+      } else if (state.seek_kept) {
+        segment = state.kept_segment; // the sources flush for the same seek
       }
       state.segment = segment;
       state.segment_seqnum = seqnum;
@@ -328,17 +330,87 @@ bool send_without_flush (Element &state, GstEvent *event, const GstSegment &segm
 
 } // namespace
 
-bool seek (Element &state, GstObject *parent, GstEvent *event)
+namespace {
+
+/// Says why not.
+bool can_do (GstObject *parent, GstEvent *event)
 {
   gdouble rate = 1.0;
   GstFormat format = GST_FORMAT_UNDEFINED;
   GstSeekFlags flags = GST_SEEK_FLAG_NONE;
   gst_event_parse_seek (event, &rate, &format, &flags, nullptr, nullptr, nullptr, nullptr);
-  if (format != GST_FORMAT_TIME || rate <= 0.0 || (flags & GST_SEEK_FLAG_INSTANT_RATE_CHANGE)) {
+  const bool can =
+      format == GST_FORMAT_TIME && rate > 0.0 && !(flags & GST_SEEK_FLAG_INSTANT_RATE_CHANGE);
+  if (!can)
     GST_WARNING_OBJECT (parent,
         "refuses %" GST_PTR_FORMAT
         ": only seeks in time, forwards, and with a segment of their own",
         event);
+  return can;
+}
+
+/// For who sends the same seek again.
+void note_result (Element &state, std::uint32_t seqnum, bool sought)
+{
+  const std::lock_guard lock {state.flush};
+  if (state.last_seek_seqnum == seqnum)
+    state.last_seek_failed = !sought;
+}
+
+} // namespace
+
+void keep_seek (Element &state, GstObject *parent, GstEvent *event)
+{
+  if (!can_do (parent, event))
+    return;
+  GstSegment segment;
+  if (state.seek_kept)
+    segment = state.kept_segment;
+  else
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+  const auto seqnum = gst_event_get_seqnum (event);
+  event = resolve_seek (state, parent, gst_event_ref (event), segment);
+  if (!event)
+    return;
+  gst_event_unref (event);
+  const std::lock_guard lock {state.flush};
+  state.seek_kept = true;
+  state.kept_segment = segment;
+  state.kept_seqnum = seqnum;
+}
+
+void start_with_kept_seek (Element &state)
+{
+  if (!state.seek_kept)
+    return;
+  {
+    const std::lock_guard lock {state.flush};
+    state.segment = state.kept_segment;
+    state.segment_seqnum = state.kept_seqnum;
+  }
+  state.mixer.begin_with (state.kept_segment, state.kept_seqnum);
+}
+
+void forget_seeks (Element &state)
+{
+  const std::lock_guard lock {state.flush};
+  state.src_flushing = state.start_due = state.seek_flushed = false;
+  state.stop_due_seqnum = state.flush_seqnum = state.seeking_seqnum = 0;
+  state.last_seek_seqnum = state.seek_seqnum = state.segment_seqnum = 0;
+  state.last_seek_failed = false;
+  gst_segment_init (&state.segment, GST_FORMAT_TIME);
+  for (const auto &track : state.mixer.tracks ()) {
+    track->flush_seqnum = track->unseekable_seqnum = 0;
+    track->flush_stopped = false;
+  }
+}
+
+bool seek (Element &state, GstObject *parent, GstEvent *event)
+{
+  gdouble rate = 1.0;
+  GstSeekFlags flags = GST_SEEK_FLAG_NONE;
+  gst_event_parse_seek (event, &rate, nullptr, &flags, nullptr, nullptr, nullptr, nullptr);
+  if (!can_do (parent, event)) {
     gst_event_unref (event);
     return false;
   }
@@ -357,9 +429,11 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
     const std::lock_guard lock {state.flush};
     if (state.last_seek_seqnum == seqnum) {
       gst_event_unref (event);
-      return true; // the same seek by another way, from an application with several sinks
+      // The same seek by another way, from an application with several sinks.
+      return !state.last_seek_failed;
     }
     state.last_seek_seqnum = seqnum;
+    state.last_seek_failed = state.seek_kept = false;
     if (flags & GST_SEEK_FLAG_FLUSH) {
       state.seek_seqnum = state.seeking_seqnum = seqnum;
       state.seek_flushed = false;
@@ -368,8 +442,11 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
         track->sought_seqnum = seqnum;
     }
   }
-  if (!(flags & GST_SEEK_FLAG_FLUSH))
-    return send_without_flush (state, event, segment);
+  if (!(flags & GST_SEEK_FLAG_FLUSH)) {
+    const bool sought = send_without_flush (state, event, segment);
+    note_result (state, seqnum, sought);
+    return sought;
+  }
   bool sought = false;
   for (const auto &track : tracks) {
     GstPad *pad = state.mixer.ref_pad (*track);
@@ -411,6 +488,7 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
     set_off_rate (*track);
   if (flushed) // the last track to answer may have been one that can't
     forward_flush_stop (state, seqnum);
+  note_result (state, seqnum, sought);
   return sought;
 }
 

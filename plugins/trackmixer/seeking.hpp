@@ -21,6 +21,16 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum);
 /// Threads  any but the mix task.
 bool seek (Element &state, GstObject *parent, GstEvent *event);
 
+/// Keeps a seek that is sent to the element before PAUSED: the output begins with the segment that
+/// follows from it, and no track hears of it. Whoever sends it seeks the sources himself, as
+/// GStreamer Editing Services do.
+/// Threads  any, with the element's state lock.
+void keep_seek (Element &state, GstObject *parent, GstEvent *event);
+/// Starts with the seek that was kept, if one was. Forgets all of flushes and seeks.
+/// Threads  the state change, before the pads are active and after they have been.
+void start_with_kept_seek (Element &state);
+void forget_seeks (Element &state);
+
 /// Of all tracks, in nanoseconds; -1: one of them does not know it; none: one does not answer.
 std::optional<gint64> longest_duration (Element &state);
 

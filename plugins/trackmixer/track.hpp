@@ -156,7 +156,6 @@ struct Track {
   TrackSettings settings;
   TrackQueue queue;
   TrackTimeline timeline;                   // feeder
-  std::uint64_t sought_segment {0};         // feeder: of the last seek without flush that it did
   SeekRate wanted;                          // feeder: of the seek that its segment belongs to
   GstAudioInfo feeder_info {};              // feeder: of the audio that comes in
   GstCaps *feeder_caps {nullptr};           // feeder: the last ones

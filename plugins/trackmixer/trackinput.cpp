@@ -141,7 +141,7 @@ std::optional<AnnouncedSeek> seek_behind (
   if (expected == 0)
     return {};
   if (const auto seek = state.mixer.announced_seek_of (seqnum); seek)
-    return seek->number > track.sought_segment ? seek : std::nullopt;
+    return seek;
   // Not everyone keeps the seek's seqnum. But the segment may have been on its way before its
   // source heard of the seek: only behind a SEGMENT_DONE there is nothing more of that.
   const auto seek = state.mixer.announced_seek (expected);
@@ -348,8 +348,6 @@ void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *
   else if (track.queue.expected_segment () == 0) // or it is one from before that seek
     track.wanted = wanted_rate (state, track);
   const bool fits = segment->format == GST_FORMAT_TIME && keeps_rate (state, track, *segment);
-  if (sought)
-    track.sought_segment = sought->number;
   if (sought && fits)
     begin_sought_segment (state, track, *segment, sought->number);
   else if (sought)

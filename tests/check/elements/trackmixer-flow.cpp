@@ -409,6 +409,62 @@ GST_START_TEST (test_seek_that_no_track_can_do)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_the_same_seek_fails_by_every_way)
+{
+  for (const int flags : {int {GST_SEEK_FLAG_FLUSH}, 0}) {
+    TwoSources mix;
+    mix.a.can_seek = mix.b.can_seek = false;
+    mix.start ();
+    GstEvent *event = seek_event (5000, 1.0, flags);
+    fail_if (send_upstream (mix.bed, gst_event_ref (event)));
+    fail_if (send_upstream (mix.bed, event));
+    fail_unless_equals_int (mix.a.seeks, 1);
+    fail_unless (mix.bed.sink.wait_for_eos ());
+  }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_segment_does_not_outlive_ready)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  bed.play ();
+  a.begin ();
+  fail_unless_equals_int (a.push (noise (1000, 1), 0), GST_FLOW_OK);
+  gst_element_set_state (bed.element, GST_STATE_READY);
+  bed.play ();
+  // Another source, because GStreamer repeats what the first has said.
+  gst_pad_unlink (a.src, a.sink);
+  GstPad *other = gst_pad_new ("other", GST_PAD_SRC);
+  gst_pad_set_active (other, TRUE);
+  fail_unless_equals_int (gst_pad_link (other, a.sink), GST_PAD_LINK_OK);
+  gst_pad_push_event (other, gst_event_new_stream_start ("other"));
+  GstCaps *caps = caps_of (a.format);
+  fail_unless (gst_pad_push_event (other, gst_event_new_caps (caps)));
+  gst_caps_unref (caps);
+  GstFlowReturn flow = GST_FLOW_OK;
+  ASSERT_WARNING (flow = gst_pad_push (other, a.make (noise (1000, 2), 0))); // GStreamer's own
+  fail_unless_equals_int (flow, GST_FLOW_EOS);
+  gst_pad_unlink (other, a.sink);
+  gst_object_unref (other);
+  fail_unless_equals_int (gst_pad_link (a.src, a.sink), GST_PAD_LINK_OK);
+  const std::string warning = bed.message (GST_MESSAGE_WARNING);
+  fail_unless (warning.find ("before a segment") != std::string::npos, "%s", warning.c_str ());
+  // And what has been left out is back after another READY.
+  gst_element_set_state (bed.element, GST_STATE_READY);
+  bed.sink.forget ();
+  for (const bool active : {false, true}) // as a sink in READY, it forgets its segment
+    gst_pad_set_active (bed.sink.pad (), active);
+  bed.play ();
+  a.begin ();
+  const Samples audio = noise (1000, 3);
+  fail_unless_equals_int (a.push (audio, 0), GST_FLOW_OK);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), audio);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_seeks_that_are_refused)
 {
   TwoSources mix;
@@ -960,6 +1016,8 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (seeks, test_a_track_that_cannot_seek_does_not_stop_the_others);
   tcase_add_test (seeks, test_a_source_that_never_flushes_does_not_hold_the_flush);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
+  tcase_add_test (seeks, test_the_same_seek_fails_by_every_way);
+  tcase_add_test (seeks, test_a_segment_does_not_outlive_ready);
   tcase_add_test (seeks, test_seeks_that_are_refused);
   suite_add_tcase (suite, seeks);
   TCase *flushes = tcase_create ("flushes");

@@ -286,6 +286,35 @@ GST_START_TEST (test_a_seek_without_flush_that_no_track_can_do)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_segment_on_its_way_is_not_the_one_of_the_seek)
+{
+  MixerBed bed;
+  Source a {bed};
+  const Samples one = noise (960, 1);
+  const Samples more = noise (480, 2);
+  const Samples two = noise (700, 3);
+  bed.play ();
+  a.feeder.begin ();
+  a.push (one, 0);
+  fail_unless (seek (bed, kPlain, 10000, -1));
+  a.segment (960, -1, 960, false); // sent before its source heard of the seek
+  a.push (more, 960);
+  a.segment (10000, -1, 1440);
+  a.segment (10000, -1, 1440); // said twice
+  a.push (two, 10000);
+  a.feeder.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  Samples sum = one;
+  add_to (sum, more, 960);
+  add_to (sum, two, 1440);
+  check_equal (bed.sink.samples (), sum);
+  const auto segments = segments_of (bed.sink);
+  fail_unless_equals_int (segments.size (), 2);
+  fail_unless_equals_uint64 (segments[1].base, time_of (1440, kRate));
+  fail_unless_equals_uint64 (segments[1].start, time_of (10000, kRate));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_flush_throws_rounds_away)
 {
   MixerBed bed;
@@ -377,6 +406,7 @@ static Suite *trackmixer_segments_suite ()
   tcase_add_test (segments, test_without_segment_what_is_queued_comes_first);
   tcase_add_test (segments, test_a_track_that_can_not_seek_goes_on_beside_a_loop);
   tcase_add_test (segments, test_a_seek_without_flush_that_no_track_can_do);
+  tcase_add_test (segments, test_a_segment_on_its_way_is_not_the_one_of_the_seek);
   tcase_add_test (segments, test_a_flush_throws_rounds_away);
   tcase_add_test (segments, test_a_resampled_track_loops);
   return suite;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // After an accurate seek the mix is, to the bit, what straight play has from there on.
-#include "containers.hpp"
-#include "pipelinerun.hpp"
+#include "listener.hpp"
 
 #include <vector>
 
@@ -84,6 +83,51 @@ GST_START_TEST (test_seek_in_two_wav_files)
 }
 GST_END_TEST;
 
+/// Sent to the mixer in READY: the output begins there, and the sources are somebody else's, who
+/// may seek them too, as GStreamer Editing Services do. For one start; as audiomixer.
+GST_START_TEST (test_a_seek_before_paused)
+{
+  const std::string mixer = kBothMixers[static_cast<std::size_t> (__i__) % kMixerCount];
+  const int variant = __i__ / static_cast<int> (kMixerCount);
+  const bool source_too = variant > 0;
+  const double rate = variant == 2 ? 2.0 : 1.0;
+  const GstState state = variant == 3 ? GST_STATE_NULL : GST_STATE_READY;
+  constexpr std::int64_t kBegin = 24000;
+  constexpr std::int64_t kEnd = 48000;
+  constexpr std::size_t all = 300 * 480;
+  Pipeline pipeline {mixer +
+      " name=m ! audio/x-raw,format=F32LE,rate=48000,channels=1 ! fakesink name=out sync=false "
+      "audiotestsrc name=source samplesperbuffer=480 num-buffers=300 ! "
+      "audio/x-raw,format=F32LE,rate=48000,channels=1 ! m."};
+  const auto seek = [&] (const char *name) {
+    return gst_element_seek (pipeline.find (name), rate, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH,
+        GST_SEEK_TYPE_SET, static_cast<gint64> (time_of (kBegin)), GST_SEEK_TYPE_SET,
+        static_cast<gint64> (time_of (kEnd)));
+  };
+  pipeline.set_state (state);
+  fail_if (seek ("m")); // kept all the same
+  if (source_too)
+    fail_unless (seek ("source"));
+  for (const bool kept : {true, false}) {
+    Listener listener {pipeline};
+    fail_unless (pipeline.reach (GST_STATE_PAUSED));
+    fail_unless (pipeline.run () == End::eos);
+    pipeline.set_state (GST_STATE_READY);
+    const auto rounds = listener.rounds ();
+    fail_unless_equals_int (rounds.size (), 1);
+    const Round &round = rounds[0];
+    fail_unless_equals_float (round.rate, kept ? rate : 1.0);
+    fail_unless_equals_uint64 (round.base, 0);
+    fail_unless_equals_uint64 (round.start, kept ? time_of (kBegin) : 0);
+    fail_unless_equals_uint64 (round.time, kept ? time_of (kBegin) : 0);
+    fail_unless_equals_uint64 (round.stop, kept ? time_of (kEnd) : GST_CLOCK_TIME_NONE);
+    fail_unless_equals_uint64 (round.first_running_time, 0);
+    fail_unless_equals_int (
+        round.samples.size (), kept && source_too ? static_cast<std::size_t> (kEnd - kBegin) : all);
+  }
+}
+GST_END_TEST;
+
 Suite *seeking_suite ()
 {
   Suite *suite = suite_create ("seeking");
@@ -94,6 +138,7 @@ Suite *seeking_suite ()
       seeks, test_seek_while_paused, 0, topologies * static_cast<int> (std::size (kTargetsMs)));
   tcase_add_loop_test (seeks, test_seeks_while_playing, 0, topologies);
   tcase_add_test (seeks, test_seek_in_two_wav_files);
+  tcase_add_loop_test (seeks, test_a_seek_before_paused, 0, static_cast<int> (4 * kMixerCount));
   return suite;
 }
 
