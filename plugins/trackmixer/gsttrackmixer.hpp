@@ -40,6 +40,7 @@ struct Element {
   bool forwarding {false};            // a thread sends what is due
   bool start_due {false};             // of flush_seqnum, behind what is being sent
   std::uint32_t stop_due_seqnum {0};  // 0: no stop is due
+  bool stop_resets_time {true};       // as the last one of a track has said
   std::uint32_t seeking_seqnum {0};   // of a seek that is on its way to the tracks
   std::uint32_t flush_seqnum {0};     // of the flush that src_flushing is about, or the last one
   std::uint32_t last_seek_seqnum {0}; // of the last seek that came through the source pad

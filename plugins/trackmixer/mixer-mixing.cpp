@@ -45,15 +45,15 @@ void Mixer::collect (Frames begin, Frames end, Frames next_end)
   }
 }
 
-/// Returns whether there is anything but silence in it.
+/// Returns whether there is anything but silence in it. None: its memory can't be written.
 template <class Sample>
-bool Mixer::mix_chunk (GstBuffer *buffer, Frames begin, Frames end)
+std::optional<bool> Mixer::mix_chunk (GstBuffer *buffer, Frames begin, Frames end)
 {
   const auto frames = static_cast<std::size_t> (end - begin);
   const std::size_t samples = frames * static_cast<std::size_t> (mix_info_.channels);
   const glue::BufferMap<GST_MAP_READWRITE> map {buffer};
   if (!map)
-    return false;
+    return {};
   const std::span<Sample> sum {out_converter_ ? reinterpret_cast<Sample *> (mix_memory_.data ())
                                               : map.template as<Sample> ().data (),
       samples};
@@ -218,7 +218,7 @@ void Mixer::consume (Track &track, QueueItem &item, Frames frames) noexcept
   item.frames -= frames;
 }
 
-template bool Mixer::mix_chunk<float> (GstBuffer *, Frames, Frames);
-template bool Mixer::mix_chunk<double> (GstBuffer *, Frames, Frames);
+template std::optional<bool> Mixer::mix_chunk<float> (GstBuffer *, Frames, Frames);
+template std::optional<bool> Mixer::mix_chunk<double> (GstBuffer *, Frames, Frames);
 
 } // namespace mt::trackmixer

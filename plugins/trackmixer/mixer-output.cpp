@@ -13,6 +13,7 @@ namespace mt::trackmixer {
 void Mixer::iterate () noexcept
 {
   const std::lock_guard lock {task_};
+  mixing_thread_.store (std::this_thread::get_id ());
   switch (wait_for_chunk ()) {
   case Verdict::chunk:
     produce ();
@@ -36,6 +37,7 @@ void Mixer::iterate () noexcept
   default:
     gst_pad_pause_task (src_);
   }
+  mixing_thread_.store ({});
 }
 
 // --- before the first chunk
@@ -77,6 +79,8 @@ void Mixer::push_segment ()
 
 void Mixer::produce ()
 {
+  // What downstream is sent may make it flush in this very thread, which sets the time line anew.
+  const auto restarts = restarts_;
   if (std::exchange (segment_done_sent_, false))
     finished_ = false;
   if (!started_) {
@@ -86,13 +90,16 @@ void Mixer::produce ()
   const bool renegotiate = gst_pad_check_reconfigure (src_);
   if (!negotiated_ || renegotiate || pool_frames_ < planned_end_ - position_) {
     if (!negotiate ()) { // which has said why
-      give_up ();
+      if (restarts == restarts_)
+        give_up ();
       return;
     }
     if (!planned_)
       return; // the rate is another one, and so is what the chunk needs of each track
   }
   push_segment ();
+  if (restarts != restarts_)
+    return;
 
   const Frames begin = position_;
   Frames end = planned_end_;
@@ -130,10 +137,15 @@ void Mixer::produce ()
   const auto since = monotonic_ns ();
   shared.chunks_begun.fetch_add (1);
   collect (begin, end, next_end);
-  const bool audible = GST_AUDIO_INFO_FORMAT (&mix_info_) == GST_AUDIO_FORMAT_F64
+  const auto audible = GST_AUDIO_INFO_FORMAT (&mix_info_) == GST_AUDIO_FORMAT_F64
       ? mix_chunk<double> (buffer, begin, end)
       : mix_chunk<float> (buffer, begin, end);
   let_go ();
+  if (!audible) {
+    gst_buffer_unref (buffer);
+    report_unwritable ();
+    return;
+  }
   const auto mixed = monotonic_ns ();
   chunk_time_.add (mixed - since);
 
@@ -141,7 +153,7 @@ void Mixer::produce ()
   GST_BUFFER_DURATION (buffer) = length_of (end) - length_of (begin);
   GST_BUFFER_OFFSET (buffer) = static_cast<guint64> (begin);
   GST_BUFFER_OFFSET_END (buffer) = static_cast<guint64> (end);
-  if (!audible)
+  if (!*audible)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_GAP);
   if (discont_)
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_DISCONT);
@@ -159,9 +171,15 @@ void Mixer::produce ()
   report_stats (mixed);
 
   push_pending_events ();
-  flow = gst_pad_push (src_, buffer);
-  pending_events_.swap (events_after_);
-  if (flow == GST_FLOW_OK)
+  if (restarts == restarts_) {
+    flow = gst_pad_push (src_, buffer);
+    pending_events_.swap (events_after_);
+  } else {
+    gst_buffer_unref (buffer);
+  }
+  if (restarts != restarts_)
+    flow = GST_FLOW_OK; // what it said is of before the flush
+  else if (flow == GST_FLOW_OK)
     push_pending_events ();
   shared.chunks_out.store (shared.chunks_begun.load ());
   if (shared.drains.load () > 0)
@@ -242,9 +260,15 @@ void Mixer::count_leftovers (bool before_segment)
 
 void Mixer::push_pending_events ()
 {
-  for (auto *event : pending_events_)
-    gst_pad_push_event (src_, event);
-  pending_events_.clear ();
+  const auto restarts = restarts_;
+  events_out_.swap (pending_events_); // or a flush in the midst of them would drop them under us
+  for (auto *event : events_out_) {
+    if (restarts == restarts_)
+      gst_pad_push_event (src_, event);
+    else
+      gst_event_unref (event);
+  }
+  events_out_.clear ();
 }
 
 void Mixer::push_eos ()
@@ -367,10 +391,15 @@ void Mixer::note_position (Frames at) noexcept
 
 void Mixer::push_end (GstEvent *event)
 {
+  const auto restarts = restarts_;
   finished_ = true;
   push_stream_start ();
   push_segment ();
   push_pending_events ();
+  if (restarts != restarts_) {
+    gst_event_unref (event);
+    return;
+  }
   number (event);
   gst_pad_push_event (src_, event);
 }
@@ -389,6 +418,17 @@ void Mixer::stop_with (GstFlowReturn flow)
   } else if (flow == GST_FLOW_EOS && !finished_) {
     push_eos (); // downstream wants no more, and says the end of the stream once it hears of it
   }
+}
+
+void Mixer::report_unwritable ()
+{
+  GST_ELEMENT_ERROR (element_, RESOURCE, WRITE, ("The memory for a chunk can't be written."),
+      ("%d bytes a frame of %s. Where it comes from another element's allocator, put "
+       "'audioconvert' "
+       "or a queue with a copy behind the mixer, or another sink.",
+          GST_AUDIO_INFO_BPF (&out_info_), pool_ ? GST_OBJECT_NAME (pool_) : "no pool"));
+  refuse (GST_FLOW_ERROR);
+  push_eos ();
 }
 
 /// There can be no chunk, and it has been said why.

@@ -133,6 +133,14 @@ int Mixer::offer_format (Track &track, const GstAudioInfo &info, int rate_hz) no
 
 // --- flow
 
+void Mixer::set_unbounded (bool unbounded) noexcept
+{
+  shared.unbounded.store (unbounded);
+  if (unbounded)
+    for (const auto &track : tracks ())
+      track->queue.let_through ();
+}
+
 void Mixer::interrupt () noexcept
 {
   shared.readiness.stop ();
@@ -188,6 +196,7 @@ bool Mixer::agree_on_rate (std::uint32_t seqnum, double rate) noexcept
 void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) noexcept
 {
   const std::lock_guard lock {task_};
+  ++restarts_;
   segment_ = *segment;
   segment_begin_ = rate_begin_ = 0;
   rate_base_ = 0;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -151,6 +152,13 @@ public:
 
   /// The task's function.
   void iterate () noexcept;
+  /// Whether this is the thread that mixes: what it calls downstream may call back.
+  [[nodiscard]] bool is_mixing_here () const noexcept
+  {
+    return mixing_thread_.load () == std::this_thread::get_id ();
+  }
+  /// Around a seek in that thread: the feeders must not wait for it.
+  void set_unbounded (bool unbounded) noexcept;
 
   // --- seeks without flush; any thread
 
@@ -254,7 +262,8 @@ private:
   void refuse (GstFlowReturn flow);
   void collect (Frames begin, Frames end, Frames next_end);
   template <class Sample>
-  bool mix_chunk (GstBuffer *buffer, Frames begin, Frames end);
+  std::optional<bool> mix_chunk (GstBuffer *buffer, Frames begin, Frames end);
+  void report_unwritable ();
   template <class Sample>
   bool mix_tracks (std::span<Sample> acc, Frames begin, Frames end);
   void let_go () noexcept;
@@ -307,7 +316,9 @@ private:
   std::atomic<std::uint64_t> caps_came_ {0};
 
   // --- mix task, under task_, which iterate() holds and restart_timeline() waits for
-  std::recursive_mutex task_; // a flush can come from downstream in the task itself
+  std::recursive_mutex task_;  // a flush can come from downstream in the task itself
+  std::uint64_t restarts_ {0}; // of the time line: what was under way before is no more
+  std::atomic<std::thread::id> mixing_thread_ {};
   std::vector<std::shared_ptr<Track>> snapshot_;
   std::uint64_t snapshot_generation_ {0};
   std::vector<Track *> to_wake_;
@@ -330,6 +341,7 @@ private:
   std::vector<std::thread::id> blocked_;   // feeders that a full queue holds back
   std::vector<GstEvent *> pending_events_; // before the next chunk
   std::vector<GstEvent *> events_after_;   // behind the chunk being mixed
+  std::vector<GstEvent *> events_out_;     // being sent
   std::optional<std::chrono::steady_clock::time_point> hold_ends_;
   std::array<std::uint64_t, 3> asked_if_live_ {}; // generation, tracks and caps when it was asked
   LiveDeadline deadline_ {shared_owner};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "converter.hpp"
 #include "gsttrackmixer.hpp"
 #include "gsttrackmixerpad.hpp"
 #include "seeking.hpp"
@@ -21,7 +22,12 @@ namespace {
 /// Caps that a pad can have: all that the template says, whatever it has now.
 GstCaps *possible_caps (GstPad *pad, GstCaps *filter)
 {
-  GstCaps *caps = gst_pad_get_pad_template_caps (pad);
+  GstCaps *all = gst_pad_get_pad_template_caps (pad);
+  GstCaps *mixable =
+      gst_caps_new_simple ("audio/x-raw", "channels", GST_TYPE_INT_RANGE, 1, kMaxChannels, nullptr);
+  GstCaps *caps = gst_caps_intersect (all, mixable);
+  gst_caps_unref (mixable);
+  gst_caps_unref (all);
   if (filter) {
     GstCaps *filtered = gst_caps_intersect_full (filter, caps, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref (caps);
@@ -37,6 +43,24 @@ void answer_caps (GstPad *pad, GstQuery *query)
   GstCaps *caps = possible_caps (pad, filter);
   gst_query_set_caps_result (query, caps);
   gst_caps_unref (caps);
+}
+
+/// Upstream has nothing but too many channels, and will only say that it could not negotiate.
+void warn_of_channels (GstObject *parent, Track &track, GstQuery *query)
+{
+  GstCaps *wanted = nullptr;
+  GstCaps *possible = nullptr;
+  gst_query_parse_caps (query, &wanted);
+  gst_query_parse_caps_result (query, &possible);
+  gint channels = 0;
+  if (!wanted || gst_caps_is_empty (wanted) || !gst_caps_is_empty (possible) ||
+      !gst_structure_get_int (gst_caps_get_structure (wanted, 0), "channels", &channels) ||
+      channels <= kMaxChannels || track.channels_warned.exchange (true))
+    return;
+  GST_ELEMENT_WARNING (GST_ELEMENT (parent), STREAM, FORMAT,
+      ("Track %s: upstream has %d channels; the limit is %d.", track.name.c_str (), channels,
+          kMaxChannels),
+      ("Put 'audioconvert mix-matrix=...' before %s.", track.name.c_str ()));
 }
 
 bool answer_latency (Element &state, GstQuery *query)
@@ -109,9 +133,12 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   case GST_EVENT_FLUSH_START:
     flush_start (state, track, gst_event_get_seqnum (event));
     break;
-  case GST_EVENT_FLUSH_STOP:
-    flush_stop (state, track, gst_event_get_seqnum (event));
+  case GST_EVENT_FLUSH_STOP: {
+    gboolean resets_time = TRUE;
+    gst_event_parse_flush_stop (event, &resets_time);
+    flush_stop (state, track, gst_event_get_seqnum (event), resets_time);
     break;
+  }
   case GST_EVENT_STREAM_START:
     accept_stream_start (track);
     break;
@@ -157,11 +184,12 @@ gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
   switch (GST_QUERY_TYPE (query)) {
   case GST_QUERY_CAPS:
     answer_caps (pad, query);
+    warn_of_channels (parent, track_of (pad), query);
     return TRUE;
   case GST_QUERY_ACCEPT_CAPS: {
     GstCaps *asked = nullptr;
     gst_query_parse_accept_caps (query, &asked);
-    GstCaps *all = gst_pad_get_pad_template_caps (pad);
+    GstCaps *all = possible_caps (pad, nullptr);
     gst_query_set_accept_caps_result (query, gst_caps_is_subset (asked, all));
     gst_caps_unref (all);
     return TRUE;

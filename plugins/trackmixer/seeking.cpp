@@ -52,12 +52,13 @@ void send_flush_start (Element &state, std::uint32_t seqnum)
   state.mixer.wait_for_chunk_in_progress ();
 }
 
-void send_flush_stop (Element &state, std::uint32_t seqnum, const GstSegment &segment)
+void send_flush_stop (
+    Element &state, std::uint32_t seqnum, const GstSegment &segment, bool resets_time)
 {
   GST_DEBUG_OBJECT (state.src_pad, "the flush ends, seqnum %u", seqnum);
   gst_pad_pause_task (state.src_pad);
   state.mixer.restart_timeline (&segment, seqnum);
-  GstEvent *event = gst_event_new_flush_stop (TRUE);
+  GstEvent *event = gst_event_new_flush_stop (resets_time);
   gst_event_set_seqnum (event, seqnum);
   gst_pad_push_event (state.src_pad, event);
 }
@@ -88,8 +89,9 @@ void forward_flushes (Element &state)
       }
       state.segment = segment;
       state.segment_seqnum = seqnum;
+      const bool resets_time = state.stop_resets_time;
       lock.unlock ();
-      send_flush_stop (state, seqnum, segment);
+      send_flush_stop (state, seqnum, segment, resets_time);
     } else {
       break;
     }
@@ -156,7 +158,7 @@ void flush_start (Element &state, Track &track, std::uint32_t seqnum)
   forward_flush_start (state, seqnum);
 }
 
-void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
+void flush_stop (Element &state, Track &track, std::uint32_t seqnum, bool resets_time)
 {
   GST_DEBUG_OBJECT (state.src_pad, "%s has been flushed, seqnum %u", track.name.c_str (), seqnum);
   {
@@ -172,6 +174,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum)
   {
     const std::lock_guard lock {state.flush};
     track.flush_stopped = true;
+    state.stop_resets_time = resets_time;
     if (track.flush_seqnum != 0)
       seqnum = track.flush_seqnum; // some send another one with the stop than with the start
   }
@@ -405,7 +408,9 @@ void forget_seeks (Element &state)
   }
 }
 
-bool seek (Element &state, GstObject *parent, GstEvent *event)
+namespace {
+
+bool seek_tracks (Element &state, GstObject *parent, GstEvent *event)
 {
   gdouble rate = 1.0;
   GstSeekFlags flags = GST_SEEK_FLAG_NONE;
@@ -489,6 +494,32 @@ bool seek (Element &state, GstObject *parent, GstEvent *event)
   if (flushed) // the last track to answer may have been one that can't
     forward_flush_stop (state, seqnum);
   note_result (state, seqnum, sought);
+  return sought;
+}
+
+} // namespace
+
+bool seek (Element &state, GstObject *parent, GstEvent *event)
+{
+  if (!state.mixer.is_mixing_here ())
+    return seek_tracks (state, parent, event);
+  // From downstream in the task itself, which holds what a flush waits for: another thread that
+  // brings one leaves it to this one, which sends them when the tracks have been told.
+  bool mine = false;
+  {
+    const std::lock_guard lock {state.flush};
+    mine = !std::exchange (state.forwarding, true);
+  }
+  state.mixer.set_unbounded (true);
+  const bool sought = seek_tracks (state, parent, event);
+  state.mixer.set_unbounded (false);
+  if (mine) {
+    {
+      const std::lock_guard lock {state.flush};
+      state.forwarding = false;
+    }
+    forward_flushes (state);
+  }
   return sought;
 }
 

@@ -11,14 +11,14 @@ namespace mt::trackmixer {
 
 /// A flush of one track begins, and ends; the thread that brings it.
 void flush_start (Element &state, Track &track, std::uint32_t seqnum);
-void flush_stop (Element &state, Track &track, std::uint32_t seqnum);
+void flush_stop (Element &state, Track &track, std::uint32_t seqnum, bool resets_time);
 
 /// What a segment of this track has to keep to that is of no seek without flush; its feeder.
 [[nodiscard]] SeekRate wanted_rate (Element &state, const Track &track);
 
 /// Sends a seek to every track. Takes the event. False: it is one that can't be done, or no track
 /// can do it.
-/// Threads  any but the mix task.
+/// Threads  any.
 bool seek (Element &state, GstObject *parent, GstEvent *event);
 
 /// Keeps a seek that is sent to the element before PAUSED: the output begins with the segment that

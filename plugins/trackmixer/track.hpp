@@ -155,17 +155,18 @@ struct Track {
   const std::shared_ptr<MixerShared> shared; // a pad can outlive its element
   TrackSettings settings;
   TrackQueue queue;
-  TrackTimeline timeline;                   // feeder
-  SeekRate wanted;                          // feeder: of the seek that its segment belongs to
-  GstAudioInfo feeder_info {};              // feeder: of the audio that comes in
-  GstCaps *feeder_caps {nullptr};           // feeder: the last ones
-  std::atomic<bool> format_pending {false}; // the format has to be queued before the next audio
-  std::atomic<bool> resync {false};         // it missed a deadline: align it anew, see place()
-  std::atomic<bool> off_rate {false};       // the mix plays at another rate than its segment's
-  bool left_out {false};                    // feeder: see leave_out() in trackinput.cpp
-  bool segment_done {false};                // feeder: nothing more comes before the next segment
-  bool lost_warned {false};                 // feeder: of this episode of buffers that can't be used
-  bool lost_before {false};                 // feeder: the last buffer was one of them
+  TrackTimeline timeline;                    // feeder
+  SeekRate wanted;                           // feeder: of the seek that its segment belongs to
+  GstAudioInfo feeder_info {};               // feeder: of the audio that comes in
+  GstCaps *feeder_caps {nullptr};            // feeder: the last ones
+  std::atomic<bool> format_pending {false};  // the format has to be queued before the next audio
+  std::atomic<bool> resync {false};          // it missed a deadline: align it anew, see place()
+  std::atomic<bool> channels_warned {false}; // for good: it is asked often
+  std::atomic<bool> off_rate {false};        // the mix plays at another rate than its segment's
+  bool left_out {false};                     // feeder: see leave_out() in trackinput.cpp
+  bool segment_done {false};                 // feeder: nothing more comes before the next segment
+  bool lost_warned {false}; // feeder: of this episode of buffers that can't be used
+  bool lost_before {false}; // feeder: the last buffer was one of them
   MixInput mix;
 
   /// Held by the feeder from where it looks at the rate of the mix until what it has made with it

@@ -281,8 +281,9 @@ void warn_of_lost (GstObject *parent, Track &track, const std::string &why)
 
 void accept_stream_start (Track &track)
 {
+  const bool had_ended = track.queue.restart ();
   track.left_out = track.segment_done = false;
-  if (track.queue.restart ())
+  if (had_ended)
     track.timeline.expect_discontinuity ();
 }
 

@@ -58,7 +58,7 @@ bool TrackQueue::is_ready () const noexcept
 bool TrackQueue::is_full () noexcept
 {
   full_in_total_ = false;
-  if (!is_ready ())
+  if (!is_ready () || shared_.unbounded.load (std::memory_order_relaxed))
     return false;
   if (grown_limit_ > 0 ? queued_frames_ + held_frames_ >= grown_limit_ : !within_limits ())
     return true;
@@ -381,6 +381,13 @@ void TrackQueue::set_limit (const QueueLimit &limit) noexcept
   growth_ = limit.growth;
   if (within_limits ())
     grown_limit_ = 0;
+  if (feeder_waiting_)
+    release_feeder ();
+}
+
+void TrackQueue::let_through () noexcept
+{
+  const std::lock_guard lock {mutex_};
   if (feeder_waiting_)
     release_feeder ();
 }

@@ -73,6 +73,8 @@ struct MixerShared {
   std::atomic<std::uint64_t> chunks_begun {0};
   std::atomic<std::uint64_t> chunks_out {0};
   std::atomic<int> drains {0}; // that wait for a push
+  // The mix task itself seeks: it takes nothing meanwhile, and the feeders have to come to an end.
+  std::atomic<bool> unbounded {false};
 
   Readiness readiness;
   std::atomic<std::uint64_t> queued_bytes {0};
@@ -173,6 +175,8 @@ public:
   void set_linked (bool linked) noexcept;
   /// For good: the pad is gone. The mix no longer waits for this track.
   void retire () noexcept;
+  /// While MixerShared::unbounded is set, a feeder that waits goes on.
+  void let_through () noexcept;
   /// The limit has been set anew: a waiting feeder looks again.
   void set_limit (const QueueLimit &limit) noexcept;
   /// Takes back ignore().
@@ -203,9 +207,9 @@ public:
   };
   [[nodiscard]] Judgement judge () const noexcept;
 
-  /// Moves to `flushed` what was held before clear().
-  /// Moves to `held` what belongs before `end`, and says what the chunk after that needs. Returns
-  /// true if the feeder has to be woken: call notify() later.
+  /// Moves to `held` what belongs before `end`, and to `flushed` what was held before clear(); says
+  /// what the chunk after that needs. Returns true if the feeder has to be woken: call notify()
+  /// later.
   bool take (Frames end, Frames next_end, std::vector<QueueItem> &held,
       std::vector<QueueItem> &flushed) noexcept;
   /// States anew where the next chunk ends, and where the whole mix begins.

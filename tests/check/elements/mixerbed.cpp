@@ -121,7 +121,9 @@ GstFlowReturn CollectingSink::chain (GstBuffer *buffer) noexcept
 gboolean CollectingSink::event (GstEvent *event) noexcept
 {
   const std::lock_guard lock {mutex};
-  SeenEvent seen {GST_EVENT_TYPE (event), gst_event_get_seqnum (event), {}};
+  SeenEvent seen {GST_EVENT_TYPE (event), gst_event_get_seqnum (event), {}, FALSE};
+  if (GST_EVENT_TYPE (event) == GST_EVENT_FLUSH_STOP)
+    gst_event_parse_flush_stop (event, &seen.resets_time);
   switch (seen.type) {
   case GST_EVENT_CAPS: {
     GstCaps *now = nullptr;

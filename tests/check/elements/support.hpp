@@ -118,7 +118,8 @@ struct Chunk {
 struct SeenEvent {
   GstEventType type;
   guint32 seqnum;
-  GstSegment segment; // of a SEGMENT
+  GstSegment segment;   // of a SEGMENT
+  gboolean resets_time; // of a FLUSH_STOP
 };
 
 /// A sink pad without an element that keeps everything it gets. It can be closed, which makes the

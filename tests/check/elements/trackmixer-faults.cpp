@@ -413,6 +413,96 @@ GST_START_TEST (test_late_audio_is_told_once_an_episode)
 }
 GST_END_TEST;
 
+// --- memory of downstream
+
+namespace {
+
+/// Hands out memory that nobody can map.
+GstAllocator *new_unmappable_allocator ()
+{
+  struct Class {
+    static void init (gpointer klass, gpointer) noexcept
+    {
+      auto *allocator = static_cast<GstAllocatorClass *> (klass);
+      allocator->alloc = [] (GstAllocator *self, gsize size, GstAllocationParams *) noexcept {
+        auto *memory = g_new0 (GstMemory, 1);
+        gst_memory_init (memory, static_cast<GstMemoryFlags> (0), self, nullptr, size, 0, 0, size);
+        return memory;
+      };
+      allocator->free = [] (GstAllocator *, GstMemory *memory) noexcept { g_free (memory); };
+    }
+    static void init_instance (GTypeInstance *instance, gpointer) noexcept
+    {
+      GST_ALLOCATOR (instance)->mem_type = "unmappable";
+      GST_ALLOCATOR (instance)->mem_map = [] (GstMemory *, gsize,
+                                              GstMapFlags) noexcept -> gpointer { return nullptr; };
+      GST_ALLOCATOR (instance)->mem_unmap = [] (GstMemory *) noexcept {};
+    }
+  };
+  static const GType type = g_type_register_static_simple (GST_TYPE_ALLOCATOR,
+      "UnmappableAllocator", sizeof (GstAllocatorClass), Class::init, sizeof (GstAllocator),
+      Class::init_instance, static_cast<GTypeFlags> (0));
+  return GST_ALLOCATOR (gst_object_ref_sink (g_object_new (type, nullptr)));
+}
+
+} // namespace
+
+GST_START_TEST (test_memory_that_can_not_be_written_is_an_error)
+{
+  MixerBed bed;
+  bed.sink.allocation = [] (GstQuery *query) {
+    GstAllocator *allocator = new_unmappable_allocator ();
+    gst_query_add_allocation_param (query, allocator, nullptr);
+    gst_object_unref (allocator);
+  };
+  Feeder track {bed, kMono};
+  bed.play ();
+  track.run ([] (Feeder &self) {
+    self.begin ();
+    GstFlowReturn flow = GST_FLOW_OK;
+    for (std::int64_t at = 0; flow == GST_FLOW_OK; at += 480)
+      flow = self.push (Samples (480, 0.5F), at);
+    fail_unless_equals_int (flow, GST_FLOW_ERROR);
+  });
+  const std::string error = bed.message (GST_MESSAGE_ERROR);
+  fail_unless (contains (error, "can't be written"), "%s", error.c_str ());
+  fail_unless (track.finishes ());
+  fail_unless_equals_int (bed.sink.chunk_count (), 0); // what is in it nobody knows
+}
+GST_END_TEST;
+
+// --- channels
+
+GST_START_TEST (test_too_many_channels_are_not_offered)
+{
+  GoodAndBad mix;
+  const auto answer = [&] (GstPad *pad, int channels) {
+    GstCaps *filter =
+        gst_caps_new_simple ("audio/x-raw", "channels", G_TYPE_INT, channels, nullptr);
+    GstCaps *caps = gst_pad_query_caps (pad, filter);
+    const bool can = !gst_caps_is_empty (caps);
+    gst_caps_unref (caps);
+    gst_caps_unref (filter);
+    return can;
+  };
+  GstPad *src = gst_element_get_static_pad (mix.bed.element, "src");
+  for (GstPad *pad : {src, mix.bad.sink}) {
+    fail_unless (answer (pad, 63));
+    fail_if (answer (pad, 64));
+    fail_if (answer (pad, 64)); // asked again, and told once
+  }
+  gst_object_unref (src);
+  GstCaps *many = gst_caps_from_string ("audio/x-raw,format=F32LE,rate=48000,layout=interleaved,"
+                                        "channels=64,channel-mask=(bitmask)0");
+  fail_if (gst_pad_query_accept_caps (mix.bad.sink, many));
+  gst_caps_unref (many);
+  mix.bad.begin ();
+  mix.bad.end ();
+  check_equal (mix.finish (), mix.steady);
+  check_warning (mix.warnings, mix.bad, "64 channels; the limit is 63");
+}
+GST_END_TEST;
+
 // --- rates
 
 GST_START_TEST (test_resamplers_that_start_at_once)
@@ -522,6 +612,12 @@ static Suite *trackmixer_faults_suite ()
   TCase *late = tcase_create ("late");
   tcase_add_test (late, test_late_audio_is_told_once_an_episode);
   suite_add_tcase (suite, late);
+  TCase *memory = tcase_create ("memory");
+  tcase_add_test (memory, test_memory_that_can_not_be_written_is_an_error);
+  suite_add_tcase (suite, memory);
+  TCase *channels = tcase_create ("channels");
+  tcase_add_test (channels, test_too_many_channels_are_not_offered);
+  suite_add_tcase (suite, channels);
   TCase *rates = tcase_create ("rates");
   tcase_add_test (rates, test_resamplers_that_start_at_once);
   suite_add_tcase (suite, rates);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Flushes, seeks, queries, and what trackmixer's feeders hear from downstream.
+#include <utility>
+
 #include "support.hpp"
 
 using namespace mt::test;
@@ -28,7 +30,13 @@ public:
       : feeder {bed, format}, samples_ {std::move (samples)}, seed_ {seed}
   {
     feeder.upstream_event = [this] (GstEvent *event) {
-      return GST_EVENT_TYPE (event) == GST_EVENT_SEEK && seek (event);
+      if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+        return false;
+      bool sought = false;
+      if (!seeks_elsewhere)
+        return seek (event);
+      std::thread {[&] { sought = seek (event); }}.join ();
+      return sought;
     };
   }
   ~SeekableSource ()
@@ -40,6 +48,7 @@ public:
 
   void start ()
   {
+    const std::lock_guard lock {mutex_}; // the first chunk may bring a seek before this is done
     thread_ = std::thread {[this] { stream (0, true); }};
   }
 
@@ -47,8 +56,9 @@ public:
   std::atomic<int> seeks {0};
   bool can_seek {true};
   bool keeps_seqnum {true};
-  bool fails_at_last {false}; // after the flush
-  bool flushes {true};        // else it answers TRUE and does nothing
+  bool fails_at_last {false};   // after the flush
+  bool flushes {true};          // else it answers TRUE and does nothing
+  bool seeks_elsewhere {false}; // in another thread, which the one that asks waits for
 
   /// The flush that it owed, from a thread of its own.
   void flush_late (guint32 seqnum)
@@ -66,6 +76,7 @@ private:
     ++seeks;
     if (!can_seek || !flushes)
       return can_seek;
+    const std::lock_guard lock {mutex_};
     gint64 start = 0;
     gst_event_parse_seek (event, nullptr, nullptr, nullptr, nullptr, &start, nullptr, nullptr);
     const guint32 seqnum = keeps_seqnum ? gst_event_get_seqnum (event) : gst_util_seqnum_next ();
@@ -117,6 +128,7 @@ private:
 
   Samples samples_;
   unsigned seed_;
+  std::mutex mutex_; // of the thread
   std::thread thread_;
   std::atomic<bool> stop_ {false};
 };
@@ -397,6 +409,133 @@ GST_START_TEST (test_a_source_that_never_flushes_does_not_hold_the_flush)
 }
 GST_END_TEST;
 
+namespace {
+
+/// Calls back once, in the mix task, for what goes out of the mixer: an event of that type, or a
+/// chunk after some. What it was called for is dropped: it is of before the seek.
+class FromDownstream {
+public:
+  FromDownstream (MixerBed &bed, GstEventType type, std::function<void ()> call)
+      : pad_ {gst_element_get_static_pad (bed.element, "src")}, type_ {type}, call_ {
+                                                                                  std::move (call)}
+  {
+    probe_ = gst_pad_add_probe (
+        pad_,
+        static_cast<GstPadProbeType> (
+            GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+        [] (GstPad *, GstPadProbeInfo *info, gpointer self) noexcept {
+          return static_cast<FromDownstream *> (self)->see (info);
+        },
+        this, nullptr);
+  }
+  ~FromDownstream ()
+  {
+    gst_pad_remove_probe (pad_, probe_);
+    gst_object_unref (pad_);
+  }
+  FromDownstream (const FromDownstream &) = delete;
+  FromDownstream &operator= (const FromDownstream &) = delete;
+
+private:
+  GstPadProbeReturn see (GstPadProbeInfo *info)
+  {
+    const bool is_buffer = (info->type & GST_PAD_PROBE_TYPE_BUFFER) != 0;
+    const bool is_it = is_buffer ? type_ == GST_EVENT_UNKNOWN && ++chunks_ == 3
+                                 : GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == type_;
+    if (!is_it || std::exchange (called_, true))
+      return GST_PAD_PROBE_OK;
+    call_ ();
+    return GST_PAD_PROBE_DROP;
+  }
+
+  GstPad *pad_;
+  GstEventType type_; // GST_EVENT_UNKNOWN: the third chunk
+  std::function<void ()> call_;
+  gulong probe_;
+  int chunks_ {0};
+  bool called_ {false};
+};
+
+constexpr GstEventType kSeekAt[] = {GST_EVENT_UNKNOWN, GST_EVENT_SEGMENT, GST_EVENT_CAPS,
+    GST_EVENT_CUSTOM_DOWNSTREAM, GST_EVENT_EOS};
+
+} // namespace
+
+GST_START_TEST (test_a_seek_from_downstream_in_the_mix_task)
+{
+  for (const bool elsewhere : {false, true}) {
+    TwoSources mix;
+    mix.a.seeks_elsewhere = mix.b.seeks_elsewhere = elsewhere;
+    bool sought = false;
+    const FromDownstream probe {
+        mix.bed, kSeekAt[__i__], [&] { sought = send_upstream (mix.bed, seek_event (12345)); }};
+    mix.bed.play ();
+    for (int n = 0; n < 3; ++n) // which go out one after the other
+      gst_pad_send_event (mix.a.feeder.sink,
+          gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty ("note")));
+    mix.a.start ();
+    mix.b.start ();
+    fail_unless (mix.bed.sink.wait_for_eos ());
+    fail_unless (sought);
+    check_equal (mix.bed.sink.samples (), mix.from (12345));
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_START), 1);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_EOS), 1);
+    const std::lock_guard lock {mix.bed.sink.mutex};
+    for (const Chunk &chunk : mix.bed.sink.chunks)
+      fail_unless (chunk.bytes > 0); // one of which nothing was left
+  }
+}
+GST_END_TEST;
+
+/// A source seeks without flush when its thread has come to an end, and that waits for the mix.
+GST_START_TEST (test_a_seek_without_flush_in_the_mix_task)
+{
+  MixerBed bed {kChunk};
+  g_object_set (bed.element, "max-size-time", 2 * kChunk, nullptr);
+  Feeder a {bed, {kRate, 1}};
+  std::atomic<bool> stop {false};
+  const Samples after = noise (5000, 2);
+  a.upstream_event = [&] (GstEvent *event) {
+    if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+      return false;
+    const guint32 seqnum = gst_event_get_seqnum (event);
+    stop = true;
+    a.join ();
+    a.run ([&, seqnum] (Feeder &self) {
+      GstSegment segment;
+      gst_segment_init (&segment, GST_FORMAT_TIME);
+      GstEvent *begin = gst_event_new_segment (&segment);
+      gst_event_set_seqnum (begin, seqnum);
+      gst_pad_push_event (self.src, begin);
+      self.push_all (after, 3);
+      self.end ();
+    });
+    return true;
+  };
+  const FromDownstream probe {bed, GST_EVENT_UNKNOWN, [&] {
+                                // Not before the feeder waits for the mix.
+                                fail_unless (eventually ([&] {
+                                  guint64 level = 0;
+                                  g_object_get (a.sink, "current-level-time", &level, nullptr);
+                                  return level >= 2 * kChunk;
+                                }));
+                                fail_unless (send_upstream (bed, seek_event (0, 1.0, 0)));
+                              }};
+  bed.play ();
+  a.run ([&] (Feeder &self) {
+    self.begin ();
+    const Samples silence (441);
+    for (std::int64_t at = 0; !stop; at += 441)
+      self.push (silence, at);
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  const Samples heard = bed.sink.samples ();
+  fail_unless (heard.size () > after.size ());
+  check_equal (std::span {heard}.last (after.size ()), after);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_seek_that_no_track_can_do)
 {
   TwoSources mix;
@@ -592,13 +731,14 @@ GST_START_TEST (test_flush_of_all_tracks_goes_downstream_once)
   fail_unless (bed.sink.wait_for_chunks (2));
   for (int round = 0; round < 3; ++round) {
     const guint32 seqnum = gst_util_seqnum_next ();
+    const gboolean resets_time = round != 1;
     for (auto &feeder : feeders) {
       GstEvent *flush = gst_event_new_flush_start ();
       gst_event_set_seqnum (flush, seqnum);
       gst_pad_push_event (feeder->src, flush);
     }
     for (auto &feeder : feeders) {
-      GstEvent *flush = gst_event_new_flush_stop (TRUE);
+      GstEvent *flush = gst_event_new_flush_stop (resets_time);
       gst_event_set_seqnum (flush, seqnum);
       gst_pad_push_event (feeder->src, flush);
     }
@@ -606,6 +746,12 @@ GST_START_TEST (test_flush_of_all_tracks_goes_downstream_once)
         bed.sink.count_of (GST_EVENT_FLUSH_START), static_cast<std::size_t> (round + 1));
     fail_unless_equals_int (
         bed.sink.count_of (GST_EVENT_FLUSH_STOP), static_cast<std::size_t> (round + 1));
+    {
+      const std::lock_guard lock {bed.sink.mutex};
+      const auto stop = std::find_if (bed.sink.events.rbegin (), bed.sink.events.rend (),
+          [] (const SeenEvent &seen) { return seen.type == GST_EVENT_FLUSH_STOP; });
+      fail_unless_equals_int (stop->resets_time, resets_time);
+    }
     Samples sum;
     for (unsigned n = 0; n < feeders.size (); ++n) {
       const Samples track = noise (5000, n);
@@ -1015,6 +1161,9 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (seeks, test_the_same_seek_from_two_sinks_is_one);
   tcase_add_test (seeks, test_a_track_that_cannot_seek_does_not_stop_the_others);
   tcase_add_test (seeks, test_a_source_that_never_flushes_does_not_hold_the_flush);
+  tcase_add_loop_test (seeks, test_a_seek_from_downstream_in_the_mix_task, 0,
+      static_cast<int> (std::size (kSeekAt)));
+  tcase_add_test (seeks, test_a_seek_without_flush_in_the_mix_task);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
   tcase_add_test (seeks, test_the_same_seek_fails_by_every_way);
   tcase_add_test (seeks, test_a_segment_does_not_outlive_ready);
