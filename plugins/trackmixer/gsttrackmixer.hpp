@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 
@@ -34,7 +35,8 @@ struct Element {
   std::atomic<bool> running {false}; // PAUSED or PLAYING: new pads are active
 
   // A flush goes downstream once: see flush_start().
-  std::mutex flush; // guards what follows; never held while an event is sent
+  std::mutex flush;                    // guards what follows; never held while an event is sent
+  std::condition_variable flush_begun; // on a track, or the element stops
   bool src_active {false};
   bool src_flushing {false};          // from a flush that is due or downstream to its stop
   bool forwarding {false};            // a thread sends what is due

@@ -87,6 +87,30 @@ GstPad *Mixer::ref_pad (const Track &track) const noexcept
   return track.pad ? GST_PAD (gst_object_ref (track.pad)) : nullptr;
 }
 
+GstClockTime Mixer::least_queue_time () const noexcept
+{
+  const std::lock_guard lock {control_};
+  GstClockTime least = tracks_.empty () ? settings.max_size_time.load () : GST_CLOCK_TIME_NONE;
+  for (const auto &track : tracks_) {
+    GstClockTime time = track->settings.max_size_time.load ();
+    if (!GST_CLOCK_TIME_IS_VALID (time))
+      time = settings.max_size_time.load ();
+    auto bytes = track->settings.max_size_bytes.load ();
+    if (bytes == UINT64_MAX)
+      bytes = settings.max_size_bytes.load ();
+    if (const GstAudioInfo &info = track->latest_info; bytes != 0 && info.finfo) {
+      const bool resampled = rate_hz () != info.rate; // to F32
+      const auto frame_bytes = static_cast<guint64> (
+          resampled ? info.channels * static_cast<int> (sizeof (float)) : info.bpf);
+      const auto second_bytes =
+          frame_bytes * static_cast<guint64> (resampled ? rate_hz () : info.rate);
+      time = std::min (time, gst_util_uint64_scale (bytes, GST_SECOND, second_bytes));
+    }
+    least = std::min (least, time);
+  }
+  return least;
+}
+
 void Mixer::update_limits () noexcept
 {
   const auto rate = static_cast<guint64> (rate_hz ());

@@ -123,6 +123,8 @@ public:
   [[nodiscard]] std::vector<std::shared_ptr<Track>> tracks () const;
   /// The pad of a track with a reference, or null once it has been released.
   [[nodiscard]] GstPad *ref_pad (const Track &track) const noexcept;
+  /// What the queue of each track holds at the least before its feeder waits.
+  [[nodiscard]] GstClockTime least_queue_time () const noexcept;
   /// Works the limit out anew from settings and rate, also for feeders that wait.
   void update_limits () noexcept;
 

@@ -80,7 +80,7 @@ bool answer_latency (Element &state, GstQuery *query)
     min = saturating_sum (std::max (upstream.min, least), min);
   }
   const GstClockTime max = saturating_sum (
-      saturating_sum (upstream.max, std::max (chunk, settings.max_size_time.load ())), extra);
+      saturating_sum (upstream.max, std::max (chunk, state.mixer.least_queue_time ())), extra);
   gst_query_set_latency (query, upstream.live, min, max);
   return true;
 }
@@ -226,6 +226,7 @@ gboolean src_activate_mode (
     {
       const std::lock_guard lock {state.flush};
       state.src_active = false;
+      state.flush_begun.notify_all ();
     }
     state.mixer.interrupt ();
     return gst_pad_stop_task (pad);

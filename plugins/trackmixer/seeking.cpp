@@ -3,6 +3,7 @@
 #include "seeking.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,9 @@ GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 namespace mt::trackmixer {
 
 namespace {
+
+/// How long a source may take to begin a flush that it owes.
+constexpr std::chrono::milliseconds kPatience {100};
 
 /// Whether a flush with this seqnum has reached every track.
 bool all_flushing (Element &state, std::uint32_t seqnum)
@@ -61,6 +65,31 @@ void send_flush_stop (
   GstEvent *event = gst_event_new_flush_stop (resets_time);
   gst_event_set_seqnum (event, seqnum);
   gst_pad_push_event (state.src_pad, event);
+}
+
+/// Whether a source that took this seek has begun no flush.
+bool flush_missing (Element &state, std::uint32_t seqnum)
+{
+  const auto tracks = state.mixer.tracks ();
+  return std::any_of (tracks.begin (), tracks.end (), [seqnum] (const auto &track) {
+    return track->queue.linked () && track->flush_seqnum != seqnum &&
+        track->unseekable_seqnum != seqnum;
+  });
+}
+
+/// Sources that flush in threads of their own do so when the seek has been answered; one that has
+/// not begun a while after another has ended never will.
+void wait_for_late_flushes (Element &state, std::uint32_t seqnum)
+{
+  std::unique_lock lock {state.flush};
+  if (seqnum != state.seek_seqnum || state.seeking_seqnum != 0 || !state.src_flushing ||
+      state.flush_seqnum != seqnum)
+    return;
+  state.flush_begun.wait_for (
+      lock, kPatience, [&] { return !state.src_active || !flush_missing (state, seqnum); });
+  for (const auto &track : state.mixer.tracks ())
+    if (track->flush_seqnum != seqnum)
+      track->unseekable_seqnum = seqnum;
 }
 
 /// Sends what is due, in its order. One thread does that at a time: a flush that another one brings
@@ -154,6 +183,7 @@ void flush_start (Element &state, Track &track, std::uint32_t seqnum)
       seqnum = state.seeking_seqnum; // not everyone gives his flush the seek's
     track.flush_seqnum = seqnum;
     track.flush_stopped = false;
+    state.flush_begun.notify_all ();
   }
   forward_flush_start (state, seqnum);
 }
@@ -178,6 +208,7 @@ void flush_stop (Element &state, Track &track, std::uint32_t seqnum, bool resets
     if (track.flush_seqnum != 0)
       seqnum = track.flush_seqnum; // some send another one with the stop than with the start
   }
+  wait_for_late_flushes (state, seqnum);
   forward_flush_stop (state, seqnum);
 }
 
@@ -282,6 +313,37 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
 
 namespace {
 
+/// A pipeline says SEGMENT_DONE when every source has that has begun: none of a short file must be
+/// done before the last has heard of the seek. Holds the feeders at their next segment meanwhile.
+class SegmentHold {
+public:
+  SegmentHold (std::vector<std::shared_ptr<Track>> tracks, GstSeekFlags flags)
+      : tracks_ {std::move (tracks)}
+  {
+    if (flags & GST_SEEK_FLAG_SEGMENT)
+      for (const auto &track : tracks_)
+        track->queue.hold (true);
+  }
+  ~SegmentHold ()
+  {
+    for (const auto &track : tracks_)
+      track->queue.hold (false);
+  }
+  SegmentHold (const SegmentHold &) = delete;
+  SegmentHold &operator= (const SegmentHold &) = delete;
+  /// The same source may feed others, and stop them before it can hear of a seek by this one.
+  void let_neighbours_go (const Track &track) const
+  {
+    const auto feeder = track.queue.judge ().feeder;
+    for (const auto &other : tracks_)
+      if (other.get () != &track && other->queue.judge ().feeder == feeder)
+        other->queue.hold (false);
+  }
+
+private:
+  const std::vector<std::shared_ptr<Track>> tracks_;
+};
+
 /// This track goes on where it was while the mix changes its rate: what it has does not fit.
 void set_off_rate (Track &track)
 {
@@ -291,7 +353,8 @@ void set_off_rate (Track &track)
 }
 
 /// Sends a seek without flush to the tracks, each of which then brings a segment. Takes the event.
-bool send_without_flush (Element &state, GstEvent *event, const GstSegment &segment)
+bool send_without_flush (
+    Element &state, GstEvent *event, const GstSegment &segment, const SegmentHold &hold)
 {
   const auto seqnum = gst_event_get_seqnum (event);
   GstSegment before;
@@ -310,6 +373,7 @@ bool send_without_flush (Element &state, GstEvent *event, const GstSegment &segm
   std::vector<Track *> deaf;
   for (const auto &track : tracks) {
     GstPad *pad = state.mixer.ref_pad (*track);
+    hold.let_neighbours_go (*track);
     const bool reached = pad && gst_pad_push_event (pad, gst_event_ref (event));
     gst_clear_object (&pad);
     if (!reached) {
@@ -447,8 +511,9 @@ bool seek_tracks (Element &state, GstObject *parent, GstEvent *event)
         track->sought_seqnum = seqnum;
     }
   }
+  const SegmentHold hold {tracks, flags};
   if (!(flags & GST_SEEK_FLAG_FLUSH)) {
-    const bool sought = send_without_flush (state, event, segment);
+    const bool sought = send_without_flush (state, event, segment, hold);
     note_result (state, seqnum, sought);
     return sought;
   }

@@ -375,6 +375,7 @@ void accept_segment (Element &state, GstObject *parent, Track &track, GstEvent *
   readmit (track);
   if (std::exchange (track.segment_done, false))
     (void)track.queue.restart ();
+  track.queue.wait_while_held ();
 }
 
 void accept_gap (Element &state, Track &track, GstEvent *event)

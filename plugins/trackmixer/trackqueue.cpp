@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kFirstCapacity = 64; // items; about 1 s of small buffers
 /// Audio that ends this close to the end of its segment ends there: both are rounded to a frame.
 constexpr Frames kEndRounding = 2;
+constexpr std::chrono::milliseconds kLongestHold {500};
 } // namespace
 
 TrackQueue::~TrackQueue ()
@@ -265,6 +266,19 @@ void TrackQueue::expect_segment (std::uint64_t seek) noexcept
   const std::lock_guard lock {mutex_};
   expected_seek_ = seek;
   shared_.readiness.flag_recheck ();
+}
+
+void TrackQueue::hold (bool held) noexcept
+{
+  const std::lock_guard lock {mutex_};
+  held_ = held;
+  cond_.notify_all ();
+}
+
+void TrackQueue::wait_while_held () noexcept
+{
+  std::unique_lock lock {mutex_};
+  cond_.wait_for (lock, kLongestHold, [this] { return !held_ || flushing_ || retired_; });
 }
 
 void TrackQueue::give_up_segment () noexcept

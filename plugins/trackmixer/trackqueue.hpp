@@ -156,6 +156,9 @@ public:
   void begin_segment (std::uint64_t seek, Frames begin) noexcept;
   /// The last seek whose segment has not come yet; 0: there is none.
   [[nodiscard]] std::uint64_t expected_segment () const noexcept;
+  /// Waits while hold() says so, for a while at the most: a source may need this very thread to
+  /// take the seek.
+  void wait_while_held () noexcept;
   /// Waits until every whole chunk is mixed and its push has returned, for a DRAIN query. False if
   /// it could not wait: a flush, or another track starves for what this thread would bring next.
   bool wait_drained () noexcept;
@@ -164,6 +167,9 @@ public:
 
   /// A seek without flush is on its way to this track; their numbers rise.
   void expect_segment (std::uint64_t seek) noexcept;
+  /// A seek of segments is on its way to other tracks, without which this one must not come to the
+  /// end of its own: see wait_while_held().
+  void hold (bool held) noexcept;
   /// It has failed here, or is not waited for any more.
   void give_up_segment () noexcept;
   /// While flushing, the feeder does not wait and push() returns FLUSHING.
@@ -315,6 +321,7 @@ private:
   bool starved_ {false};
   bool starved_in_vain_ {false};
   bool feeder_waiting_ {false};
+  bool held_ {false};
   bool drain_waiting_ {false};
   bool drain_refused_ {false};
   bool full_in_total_ {false};

@@ -536,6 +536,34 @@ GST_START_TEST (test_a_seek_without_flush_in_the_mix_task)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_late_flush_beside_one_that_never_comes)
+{
+  for (const bool first : {false, true}) { // whichever is asked first
+    TwoSources mix;
+    SeekableSource &late = first ? mix.a : mix.b;
+    SeekableSource &idle = first ? mix.b : mix.a;
+    late.flushes = idle.flushes = false;
+    mix.bed.play ();
+    for (SeekableSource *source : {&late, &idle}) {
+      source->feeder.begin ();
+      const auto channels = static_cast<std::size_t> (source->feeder.format.channels);
+      fail_unless_equals_int (source->feeder.push (Samples (441 * channels), 0), GST_FLOW_OK);
+    }
+    fail_unless (mix.bed.sink.wait_for_chunks (1));
+    GstEvent *event = seek_event (0);
+    const guint32 seqnum = gst_event_get_seqnum (event);
+    fail_unless (send_upstream (mix.bed, event));
+    late.flush_late (seqnum);
+    late.feeder.begin_segment ();
+    late.feeder.end ();
+    idle.feeder.end ();
+    fail_unless (mix.bed.sink.wait_for_eos (), "downstream waits for a flush that never comes");
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_START), 1);
+    fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_seek_that_no_track_can_do)
 {
   TwoSources mix;
@@ -1164,6 +1192,7 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_loop_test (seeks, test_a_seek_from_downstream_in_the_mix_task, 0,
       static_cast<int> (std::size (kSeekAt)));
   tcase_add_test (seeks, test_a_seek_without_flush_in_the_mix_task);
+  tcase_add_test (seeks, test_a_late_flush_beside_one_that_never_comes);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
   tcase_add_test (seeks, test_the_same_seek_fails_by_every_way);
   tcase_add_test (seeks, test_a_segment_does_not_outlive_ready);

@@ -115,6 +115,41 @@ GST_START_TEST (test_a_dead_track_from_the_start)
 }
 GST_END_TEST;
 
+/// The longest is what every queue can hold back, whichever limit is the nearest.
+GST_START_TEST (test_the_longest_latency_is_what_the_queues_hold)
+{
+  LiveMix mix;
+  for (Feeder *feeder : {&mix.a, &mix.b})
+    feeder->upstream_query = [] (GstQuery *query) {
+      if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+        return false;
+      gst_query_set_latency (query, TRUE, LiveMix::kUpstream, 2 * LiveMix::kUpstream);
+      return true;
+    };
+  mix.bed.play ();
+  for (Feeder *feeder : {&mix.a, &mix.b})
+    feeder->begin ();
+  const auto longest = [&] {
+    GstQuery *query = gst_query_new_latency ();
+    fail_unless (gst_pad_peer_query (mix.bed.sink.pad (), query));
+    GstClockTime max = 0;
+    gst_query_parse_latency (query, nullptr, nullptr, &max);
+    gst_query_unref (query);
+    return max - 2 * LiveMix::kUpstream;
+  };
+  fail_unless_equals_uint64 (longest (), GST_SECOND);
+  g_object_set (mix.a.sink, "max-size-time", 300 * GST_MSECOND, nullptr);
+  fail_unless_equals_uint64 (longest (), 300 * GST_MSECOND);
+  g_object_set (mix.a.sink, "max-size-time", 5 * GST_SECOND, nullptr);
+  fail_unless_equals_uint64 (longest (), GST_SECOND); // of the other
+  constexpr guint64 kBytes = 48000 / 10 * 2 * sizeof (float);
+  g_object_set (mix.b.sink, "max-size-bytes", kBytes, nullptr);
+  fail_unless_equals_uint64 (longest (), 100 * GST_MSECOND);
+  g_object_set (mix.bed.element, "max-size-bytes", kBytes / 2, nullptr);
+  fail_unless_equals_uint64 (longest (), 50 * GST_MSECOND);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_latency_is_reported)
 {
   LiveMix mix;
@@ -228,6 +263,7 @@ static Suite *trackmixer_live_suite ()
   tcase_add_test (tests, test_the_deadline_is_exact_to_the_nanosecond);
   tcase_add_test (tests, test_a_late_track_is_counted_and_comes_back);
   tcase_add_test (tests, test_a_dead_track_from_the_start);
+  tcase_add_test (tests, test_the_longest_latency_is_what_the_queues_hold);
   tcase_add_test (tests, test_latency_is_reported);
   tcase_add_test (tests, test_no_deadline_before_playing);
   tcase_add_test (tests, test_a_stop_ends_the_wait_for_the_clock);

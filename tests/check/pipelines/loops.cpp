@@ -159,6 +159,59 @@ GST_START_TEST (test_two_files_loop_together)
 }
 GST_END_TEST;
 
+/// Files so short that the first is read before the second has heard of the seek, which takes its
+/// time: the pipeline must not say SEGMENT_DONE for the first alone.
+GST_START_TEST (test_short_files_are_done_together)
+{
+  constexpr std::int64_t kLength = kRateHz / 20;
+  constexpr std::size_t kCount = 6;
+  const auto one = seeded_noise (1, kLength, kChannels, 20);
+  auto mix = seeded_noise (2, kLength, kChannels, 20);
+  const MemoryFile a {wav_file (one, kChannels, kRateHz)};
+  const MemoryFile b {wav_file (mix, kChannels, kRateHz)};
+  for (std::size_t i = 0; i < one.size (); ++i)
+    mix[i] += one[i];
+  Pipeline pipeline {"trackmixer name=m" + tail () + " filesrc location=" + a.path () +
+      " ! wavparse ! m.sink_0 filesrc location=" + b.path () + " ! wavparse ! m.sink_1"};
+  Listener listener {pipeline};
+  fail_unless (pipeline.reach (GST_STATE_PAUSED));
+  GstPad *second = gst_element_get_static_pad (pipeline.find ("m"), "sink_1");
+  gst_pad_add_probe (
+      second, GST_PAD_PROBE_TYPE_EVENT_UPSTREAM,
+      [] (GstPad *, GstPadProbeInfo *info, gpointer) noexcept {
+        if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) == GST_EVENT_SEEK)
+          g_usleep (20'000); // far more than the first file needs
+        return GST_PAD_PROBE_OK;
+      },
+      nullptr, nullptr);
+  gst_object_unref (second);
+  const SegmentDones done {pipeline.find ("m")};
+  GstBus *bus = gst_element_get_bus (pipeline.element ());
+  pipeline.set_state (GST_STATE_PLAYING);
+  for (std::size_t round = 0; round < kCount; ++round) {
+    const int flags = round == 0 ? GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT
+        : round + 1 < kCount     ? GST_SEEK_FLAG_SEGMENT
+                                 : 0;
+    fail_unless (seek (pipeline, flags, 0, kLength));
+    if (round + 1 == kCount)
+      break;
+    GstMessage *message =
+        gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND, GST_MESSAGE_SEGMENT_DONE);
+    fail_unless (message != nullptr);
+    gst_message_unref (message);
+    // The message comes before the event by a moment; the second of an early one only much later.
+    done.wait_for_round (round + 1);
+    fail_if (
+        gst_bus_have_pending (bus) && gst_bus_timed_pop_filtered (bus, 0, GST_MESSAGE_SEGMENT_DONE),
+        "a second SEGMENT_DONE in round %d", static_cast<int> (round));
+  }
+  gst_object_unref (bus);
+  fail_unless (pipeline.wait_for_end () == End::eos);
+  pipeline.set_state (GST_STATE_NULL);
+  check_rounds (listener.rounds (), kCount, 0, kLength, mix);
+}
+GST_END_TEST;
+
 /// One demuxer, tracks of three lengths, one that begins after the loop has.
 GST_START_TEST (test_a_container_loops)
 {
@@ -183,6 +236,7 @@ static Suite *loops_suite ()
   suite_add_tcase (suite, loops);
   tcase_add_loop_test (loops, test_a_mixer_loops_as_its_source_does, 0, 2);
   tcase_add_loop_test (loops, test_two_files_loop_together, 0, 3);
+  tcase_add_test (loops, test_short_files_are_done_together);
   tcase_add_loop_test (
       loops, test_a_container_loops, 0, static_cast<int> (std::size (kTopologies)));
   return suite;
