@@ -460,6 +460,7 @@ GstStateChangeReturn change_state (GstElement *element, GstStateChange transitio
       track->queue.clear ();
     }
     forget_stream (state);
+    const std::lock_guard lock {state.flush};
     state.seek_kept = false; // for one start
   }
   return result;

@@ -175,6 +175,8 @@ bool Mixer::negotiate ()
         ? nullptr
         : make_converter (mix_info_, out_info_, nullptr);
     sides_ = sides_of (mix_info_);
+    if (!gst_audio_info_is_equal (&was, &mix_info_))
+      ringing_at_ = ringing_.size (); // what is left of it has other samples
     if (negotiated_ && was.rate != info.rate)
       ring_out (was, before);
     if (!negotiated_ || !gst_audio_info_is_equal (&was, &mix_info_)) {

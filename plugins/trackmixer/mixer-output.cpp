@@ -21,8 +21,10 @@ void Mixer::iterate () noexcept
   case Verdict::end:
     count_leftovers (false);
     // Also without any audio downstream hears what it would have been: some write a header for it.
-    if (!negotiated_ && rate_hz () != 0 && !negotiate ())
+    if (const auto before = restarts_; !negotiated_ && rate_hz () != 0 && !negotiate ())
       give_up ();
+    else if (restarts_ != before)
+      break; // a seek from downstream at the CAPS: there is more to come
     else if (segment_done_tracks_ > 0)
       push_segment_done ();
     else
@@ -142,6 +144,8 @@ void Mixer::produce ()
       : mix_chunk<float> (buffer, begin, end);
   let_go ();
   if (!audible) {
+    shared.chunks_out.store (
+        shared.chunks_begun.load ()); // or a drain of the next run waits for it
     gst_buffer_unref (buffer);
     report_unwritable ();
     return;

@@ -184,7 +184,7 @@ private:
 /// What the track has brought goes on at the new rate, and so does what it will bring.
 void Mixer::change_rate_of (Track &track, const RateChange &change, Frames position_before)
 {
-  const std::lock_guard lock {track.rate_mutex};
+  std::unique_lock lock {track.rate_mutex};
   if (track.rate_hz.load () != change.from_hz) {
     // It has nothing yet, or was new and has met the new rate already.
     track.queue.update_need (position_ + 1, mix_begin_);
@@ -240,6 +240,7 @@ void Mixer::change_rate_of (Track &track, const RateChange &change, Frames posit
     return;
   track.left_out = true;
   track.queue.set_eos ();
+  lock.unlock (); // who hears of it may flush at once
   GST_ELEMENT_WARNING (element_, STREAM, FORMAT,
       ("Track %s is left out: %s with %d channels at %d Hz can't be resampled to the mix's %d Hz.",
           track.name.c_str (), GST_AUDIO_INFO_NAME (&info), info.channels, info.rate, change.to_hz),

@@ -243,13 +243,15 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
 std::chrono::milliseconds Mixer::believe_gaps_in_idle ()
 {
   bool all_in_gaps = true;
+  bool any_blocked = false; // no idleness: when its queue has grown, more will come
   std::uint64_t received = 0;
   for (const auto &track : snapshot_) {
     const auto track_is = track->queue.judge ();
     all_in_gaps = all_in_gaps && (!track_is.missing || track_is.in_gap);
+    any_blocked = any_blocked || (track_is.blocked && !track_is.missing);
     received += track_is.received;
   }
-  if (!all_in_gaps) {
+  if (!all_in_gaps || any_blocked) {
     gap_idle_ends_.reset ();
     return std::chrono::milliseconds::zero ();
   }

@@ -46,14 +46,10 @@ void answer_caps (GstPad *pad, GstQuery *query)
 }
 
 /// Upstream has nothing but too many channels, and will only say that it could not negotiate.
-void warn_of_channels (GstObject *parent, Track &track, GstQuery *query)
+void warn_of_channels (GstObject *parent, Track &track, const GstCaps *wanted)
 {
-  GstCaps *wanted = nullptr;
-  GstCaps *possible = nullptr;
-  gst_query_parse_caps (query, &wanted);
-  gst_query_parse_caps_result (query, &possible);
   gint channels = 0;
-  if (!wanted || gst_caps_is_empty (wanted) || !gst_caps_is_empty (possible) ||
+  if (!wanted || gst_caps_is_empty (wanted) ||
       !gst_structure_get_int (gst_caps_get_structure (wanted, 0), "channels", &channels) ||
       channels <= kMaxChannels || track.channels_warned.exchange (true))
     return;
@@ -184,14 +180,23 @@ gboolean sink_query (GstPad *pad, GstObject *parent, GstQuery *query) noexcept
   switch (GST_QUERY_TYPE (query)) {
   case GST_QUERY_CAPS:
     answer_caps (pad, query);
-    warn_of_channels (parent, track_of (pad), query);
+    {
+      GstCaps *wanted = nullptr, *possible = nullptr;
+      gst_query_parse_caps (query, &wanted);
+      gst_query_parse_caps_result (query, &possible);
+      if (gst_caps_is_empty (possible))
+        warn_of_channels (parent, track_of (pad), wanted);
+    }
     return TRUE;
   case GST_QUERY_ACCEPT_CAPS: {
     GstCaps *asked = nullptr;
     gst_query_parse_accept_caps (query, &asked);
     GstCaps *all = possible_caps (pad, nullptr);
-    gst_query_set_accept_caps_result (query, gst_caps_is_subset (asked, all));
+    const bool accepted = gst_caps_is_subset (asked, all);
+    gst_query_set_accept_caps_result (query, accepted);
     gst_caps_unref (all);
+    if (!accepted)
+      warn_of_channels (parent, track_of (pad), asked);
     return TRUE;
   }
   case GST_QUERY_ALLOCATION: // any memory will do: buffers are queued by reference

@@ -38,8 +38,7 @@ bool all_flushed (Element &state, std::uint32_t seqnum)
   for (const auto &track : state.mixer.tracks ()) {
     if (!track->queue.linked () || track->unseekable_seqnum == seqnum)
       continue;
-    const bool to_come = track->sought_seqnum == seqnum && track->flush_seqnum != seqnum;
-    if (to_come || track->is_flushing ())
+    if (track->sought_seqnum == seqnum || track->is_flushing ())
       return false;
   }
   return true;
@@ -155,6 +154,8 @@ void forward_flush_stop (Element &state, std::uint32_t seqnum)
 {
   {
     const std::lock_guard lock {state.flush};
+    if (state.flush_seqnum == state.seek_seqnum && !state.seek_flushed)
+      seqnum = state.seek_seqnum; // it ends with the last of all flushes, whosever that is
     if (!state.src_flushing || !all_flushed (state, seqnum))
       return;
     state.stop_due_seqnum = seqnum;
@@ -183,6 +184,8 @@ void flush_start (Element &state, Track &track, std::uint32_t seqnum)
       seqnum = state.seeking_seqnum; // not everyone gives his flush the seek's
     track.flush_seqnum = seqnum;
     track.flush_stopped = false;
+    if (track.sought_seqnum == seqnum)
+      track.sought_seqnum = 0; // it has come, whatever other flush may follow
     state.flush_begun.notify_all ();
   }
   forward_flush_start (state, seqnum);
@@ -350,6 +353,7 @@ void set_off_rate (Track &track)
   track.off_rate.store (true); // its feeder says so, with its next buffer
   const std::lock_guard lock {track.rate_mutex};
   track.queue.clear ();
+  track.conversion.forget (); // or its rest would come at its end, in the old place
 }
 
 /// Sends a seek without flush to the tracks, each of which then brings a segment. Takes the event.

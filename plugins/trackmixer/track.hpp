@@ -163,7 +163,7 @@ struct Track {
   std::atomic<bool> resync {false};          // it missed a deadline: align it anew, see place()
   std::atomic<bool> channels_warned {false}; // for good: it is asked often
   std::atomic<bool> off_rate {false};        // the mix plays at another rate than its segment's
-  bool left_out {false};                     // feeder: see leave_out() in trackinput.cpp
+  std::atomic<bool> left_out {false};        // see leave_out() in trackinput.cpp
   bool segment_done {false};                 // feeder: nothing more comes before the next segment
   bool lost_warned {false}; // feeder: of this episode of buffers that can't be used
   bool lost_before {false}; // feeder: the last buffer was one of them
@@ -187,7 +187,7 @@ struct Track {
   // Under the element's flush lock.
   std::uint32_t flush_seqnum {0}; // of the flush in progress
   bool flush_stopped {false};
-  std::uint32_t sought_seqnum {0};     // the last seek with a flush that it gets
+  std::uint32_t sought_seqnum {0};     // of a seek whose flush has yet to come
   std::uint32_t unseekable_seqnum {0}; // this seek failed on this pad
   [[nodiscard]] bool is_flushing () const noexcept { return flush_seqnum != 0 && !flush_stopped; }
 };

@@ -277,6 +277,22 @@ void warn_of_lost (GstObject *parent, Track &track, const std::string &why)
           track.name.c_str ()));
 }
 
+/// If the mix has gone on at another rate than this track, that is said and ends it.
+void end_if_off_rate (GstObject *parent, Track &track)
+{
+  if (!track.off_rate.exchange (false) || track.left_out)
+    return;
+  GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
+      ("Track %s is left out: it could not follow a seek that has changed the mix's rate from "
+       "%g.",
+          track.name.c_str (), track.timeline.segment.rate),
+      ("It counts as ended until another segment comes. Put something before %s that can seek, "
+       "or "
+       "play at rate 1.",
+          track.name.c_str ()));
+  leave_out (track);
+}
+
 } // namespace
 
 void accept_stream_start (Track &track)
@@ -306,7 +322,7 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
   int rate = state.mixer.rate_hz ();
   if (rate == 0)
     rate = state.mixer.nearest_rate (GST_AUDIO_INFO_RATE (&info));
-  const std::lock_guard lock {track.rate_mutex};
+  std::unique_lock lock {track.rate_mutex};
   (void)push_rest (track);
   rate = state.mixer.offer_format (track, info, rate);
   if (const int queued = track.rate_hz.load (); queued != 0)
@@ -319,6 +335,7 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
     if (config)
       gst_structure_free (config);
     if (!possible) {
+      lock.unlock (); // who hears of it may flush at once
       GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
           ("Track %s: %s with %d channels at %d Hz can't be resampled to the mix's %d Hz.",
               track.name.c_str (), GST_AUDIO_INFO_NAME (&info), GST_AUDIO_INFO_CHANNELS (&info),
@@ -432,17 +449,7 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
             track.name.c_str ()));
     leave_out (track);
   }
-  if (track.off_rate.exchange (false) && !track.left_out) {
-    GST_ELEMENT_WARNING (element_of (parent), STREAM, FORMAT,
-        ("Track %s is left out: it could not follow a seek that has changed the mix's rate from "
-         "%g.",
-            track.name.c_str (), track.timeline.segment.rate),
-        ("It counts as ended until another segment comes. Put something before %s that can seek, "
-         "or "
-         "play at rate 1.",
-            track.name.c_str ()));
-    leave_out (track);
-  }
+  end_if_off_rate (parent, track);
   if (track.left_out || track.segment_done) { // the mix does not wait for it, so it must not wait
     gst_buffer_unref (buffer);
     return GST_FLOW_EOS;
@@ -481,7 +488,13 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
     gst_clear_buffer (&buffer);
     return flow;
   }
-  const std::lock_guard lock {track.rate_mutex};
+  std::unique_lock lock {track.rate_mutex};
+  if (track.off_rate.load ()) { // while it waited
+    lock.unlock ();
+    end_if_off_rate (parent, track);
+    gst_clear_buffer (&buffer);
+    return GST_FLOW_EOS;
+  }
   if (buffer && track.conversion.is_needless ()) {
     if (const GstFlowReturn flow = push_rest (track); flow != GST_FLOW_OK) {
       gst_buffer_unref (buffer);

@@ -118,6 +118,7 @@ GstFlowReturn TrackQueue::wait_for_room () noexcept
 {
   std::unique_lock lock {mutex_};
   feeder_ = std::this_thread::get_id ();
+  ++received_; // it has come, also if it has to wait
   while (!flushing_ && flow_ == GST_FLOW_OK && is_full ()) {
     feeder_waiting_ = true;
     const auto since = std::chrono::steady_clock::now ();
@@ -296,7 +297,8 @@ bool TrackQueue::wait_drained () noexcept
   std::unique_lock lock {mutex_};
   feeder_ = std::this_thread::get_id ();
   drain_refused_ = false;
-  while (!flushing_ && flow_ == GST_FLOW_OK && is_ready () && end_ != kNever && !eos_) {
+  while (!flushing_ && flow_ == GST_FLOW_OK && is_ready () && end_ != kNever && !eos_ &&
+      !shared_.unbounded.load ()) {
     drain_waiting_ = true;
     lock.unlock ();
     shared_.readiness.feeder_blocks (std::this_thread::get_id ());
@@ -310,10 +312,11 @@ bool TrackQueue::wait_drained () noexcept
   const auto begun = shared_.chunks_begun.load ();
   shared_.drains.fetch_add (1);
   cond_.wait (lock, [this, begun] {
-    return flushing_ || flow_ != GST_FLOW_OK || shared_.chunks_out.load () >= begun;
+    return flushing_ || flow_ != GST_FLOW_OK || shared_.chunks_out.load () >= begun ||
+        shared_.unbounded.load ();
   });
   shared_.drains.fetch_sub (1);
-  return !flushing_ && flow_ == GST_FLOW_OK;
+  return !flushing_ && flow_ == GST_FLOW_OK && !shared_.unbounded.load ();
 }
 
 void TrackQueue::notify_drain () noexcept
@@ -402,8 +405,9 @@ void TrackQueue::set_limit (const QueueLimit &limit) noexcept
 void TrackQueue::let_through () noexcept
 {
   const std::lock_guard lock {mutex_};
-  if (feeder_waiting_)
+  if (feeder_waiting_ || drain_waiting_)
     release_feeder ();
+  cond_.notify_all (); // also a drain that waits for a push
 }
 
 void TrackQueue::set_flow (GstFlowReturn flow) noexcept

@@ -20,15 +20,15 @@ namespace mt::trackmixer {
 /// once.
 ///
 /// The frame n of the output lies at the time of the frame n · in / out of the input: the converter
-/// begins in the middle of its filter, so nothing is delayed, it only looks ahead. (Measured with
-/// GStreamer 1.22: an eighth of a frame of the input late, a quarter from 192 to 48 kHz.) The ratio
+/// begins in the middle of its filter, so nothing is delayed, it only looks ahead. The ratio
 /// is exact, and a run begins with as much silence as brings its start to a whole frame of the mix:
 /// no run drifts, however long, and runs at other ratios lie in the same place.
 ///
 /// What is no F32 is made F32 by a converter of its own first. One for both steps would resample in
 /// doubles, at twice the cost, for a result that is F32 all the same.
 ///
-/// Threads  the feeder, with the pad's stream lock. Allocates, as any decoder does.
+/// Threads  the feeder, and the mix task when the rate changes; both with Track::rate_mutex.
+/// Allocates, as any decoder does.
 class TrackResampler {
 public:
   TrackResampler () = default;

@@ -164,9 +164,9 @@ void pads_that_come_and_go ()
 
 void errors ()
 {
-  for (const std::string &line : {// Downstream takes more channels only than there can be.
+  for (const std::string &line : {// Behind the mixer.
            "audiotestsrc num-buffers=50 ! " + mixer_factory () +
-               " name=m ! audio/x-raw,channels=64 ! fakesink",
+               " name=m ! identity error-after=20 ! fakesink",
            // No such response, and one that is no audio.
            "audiotestsrc num-buffers=50 ! " + mixer_factory () +
                " name=m ! convreverb ir-location=/nowhere/at/all.wav ! fakesink",
