@@ -863,6 +863,62 @@ struct OverlappingFlushes {
 
 } // namespace
 
+/// One track has flushed for the seek, the other is still at it, when the first flushes once more
+/// for itself: before the other's flush ends, or around that.
+GST_START_TEST (test_a_flush_of_a_track_within_that_of_a_seek)
+{
+  for (const bool ends_last : {false, true}) {
+    MixerBed bed {kChunk};
+    Feeder a {bed, {kRate, 1}};
+    Feeder b {bed, {kRate, 1}};
+    guint32 seek = 0;
+    a.upstream_event = [&] (GstEvent *event) {
+      seek = gst_event_get_seqnum (event);
+      send_flush (a, true, seek);
+      return true;
+    };
+    b.upstream_event = [&] (GstEvent *event) {
+      send_flush (b, true, gst_event_get_seqnum (event));
+      send_flush (b, false, gst_event_get_seqnum (event));
+      return true;
+    };
+    bed.play ();
+    for (Feeder *feeder : {&a, &b})
+      feeder->begin ();
+    constexpr std::int64_t kTarget = 5000;
+    fail_unless (send_upstream (bed, seek_event (kTarget)));
+    const guint32 own = gst_util_seqnum_next ();
+    send_flush (b, true, own);
+    if (!ends_last)
+      send_flush (b, false, own);
+    send_flush (a, false, seek);
+    if (ends_last)
+      send_flush (b, false, own);
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.start = segment.position = segment.time = time_of (kTarget, kRate);
+    const Samples after = noise (5000, 3);
+    for (Feeder *feeder : {&a, &b}) {
+      feeder->begin_segment (&segment);
+      fail_unless_equals_int (feeder->push (after, kTarget), GST_FLOW_OK);
+      feeder->end ();
+    }
+    fail_unless (bed.sink.wait_for_eos (), "downstream flushes for ever");
+    Samples sum = after;
+    add_to (sum, after);
+    check_equal (bed.sink.samples (), sum);
+    fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+    const std::lock_guard lock {bed.sink.mutex};
+    for (const auto &seen : bed.sink.events) {
+      if (seen.type == GST_EVENT_FLUSH_STOP)
+        fail_unless_equals_int (seen.seqnum, seek);
+      if (seen.type == GST_EVENT_SEGMENT)
+        fail_unless_equals_uint64 (seen.segment.start, segment.start);
+    }
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_flush_that_begins_while_another_stops)
 {
   for (const bool hold_second : {false, true}) {
@@ -1203,6 +1259,7 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_test (flushes, test_caps_that_wait_in_the_queue_survive_a_flush);
   tcase_add_test (flushes, test_caps_that_came_while_downstream_was_at_its_end);
   tcase_add_test (flushes, test_flush_of_all_tracks_goes_downstream_once);
+  tcase_add_test (flushes, test_a_flush_of_a_track_within_that_of_a_seek);
   tcase_add_test (flushes, test_a_flush_that_begins_while_another_stops);
   tcase_add_loop_test (flushes, test_a_flush_ends_without_a_track_that_goes, 0, 2);
   suite_add_tcase (suite, flushes);

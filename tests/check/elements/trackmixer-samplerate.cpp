@@ -255,6 +255,25 @@ GST_START_TEST (test_format_and_channels_change_with_it)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_the_format_changes_before_the_rate_before_has_rung_out)
+{
+  // S32 is mixed in doubles. What they ring is no sound of floats.
+  MixerBed bed {GST_MSECOND};
+  FickleSink sink {bed,
+      {{0, {48000, 1, GST_AUDIO_FORMAT_S32}}, {50, {8000, 1, GST_AUDIO_FORMAT_S32}},
+          {51, {8000, 1, GST_AUDIO_FORMAT_F32}}}};
+  Feeders feeders;
+  feeders.push_back (std::make_unique<Feeder> (bed, Format {48000, 1}));
+  feed_to_end (bed, feeders, {Samples (14400, 0.5f)}, 5);
+  fail_unless_equals_int (sink.stretches.size (), 3);
+  cut_end (sink);
+  for (std::size_t n = 1; n < sink.stretches.size (); ++n)
+    for (const float sample : sink.stretches[n].samples)
+      fail_unless (
+          std::abs (sample - 0.5f) < 0.01f, "stretch %zu: %g", n, static_cast<double> (sample));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_a_ramp_goes_on)
 {
   // A volume on its way to nothing over 200 ms, as straight across the seam as before it.
@@ -548,6 +567,7 @@ static Suite *trackmixer_samplerate_suite ()
   tcase_add_loop_test (sound, test_a_sine_goes_on, 0, static_cast<int> (std::size (kQueueings)));
   tcase_add_test (sound, test_two_ways_that_differ);
   tcase_add_test (sound, test_format_and_channels_change_with_it);
+  tcase_add_test (sound, test_the_format_changes_before_the_rate_before_has_rung_out);
   tcase_add_test (sound, test_a_ramp_goes_on);
   tcase_add_test (sound, test_live_in_time);
   tcase_add_test (sound, test_deadlines_follow);
