@@ -63,7 +63,8 @@ GstSegment last_segment (CollectingSink &sink)
 
 /// Two tracks that have played to the seek.
 struct Mix {
-  explicit Mix (const char *factory = "trackmixer") : bed {10 * GST_MSECOND, true, factory}
+  explicit Mix (const char *factory = "trackmixer", const Format &of_b = kMono)
+      : bed {10 * GST_MSECOND, true, factory}, b {bed, of_b}
   {
     bed.play ();
     for (Source *source : {&a, &b})
@@ -80,7 +81,7 @@ struct Mix {
     fail_unless (bed.sink.wait_for_eos ());
   }
   MixerBed bed;
-  Source a {bed}, b {bed};
+  Source a {bed}, b;
 };
 
 } // namespace
@@ -201,6 +202,36 @@ GST_START_TEST (test_a_track_that_can_not_follow_the_rate_is_left_out)
 }
 GST_END_TEST;
 
+/// What its resampler holds has no place in the new time line, and neither has the buffer that its
+/// feeder waits with at a full queue.
+GST_START_TEST (test_nothing_more_comes_of_a_track_that_can_not_follow_the_rate)
+{
+  for (const int rate_hz : {kRate, 44100}) {
+    Mix mix {"trackmixer", {rate_hz, 1}};
+    mix.b.can_seek = false;
+    const bool is_full = rate_hz == kRate;
+    GstFlowReturn last = GST_FLOW_OK;
+    if (is_full)
+      mix.b.feeder.run ([&last] (Feeder &self) {
+        for (std::int64_t at = 480; last == GST_FLOW_OK; at += 4800)
+          last = self.push (Samples (4800, 0.5f), at);
+      });
+    else
+      fail_unless_equals_int (mix.b.feeder.push (Samples (9600, 0.5f), 480), GST_FLOW_OK);
+    fail_unless (settles ());
+    fail_unless (seek (mix.bed, 2.0, 0));
+    mix.bed.sink.forget ();
+    mix.b.feeder.join ();
+    fail_unless (!is_full || last == GST_FLOW_EOS, "%s", gst_flow_get_name (last));
+    fail_unless (mix.a.segment (2.0, 1.0, 0));
+    const Samples audio = noise (1920, 1);
+    fail_unless_equals_int (mix.a.feeder.push (audio, 0), GST_FLOW_OK);
+    mix.end ();
+    check_equal (mix.bed.sink.samples (), audio);
+  }
+}
+GST_END_TEST;
+
 /// At twice the speed chunks are due twice as often.
 GST_START_TEST (test_live_deadlines_follow_the_rate)
 {
@@ -247,6 +278,7 @@ static Suite *rates_suite ()
   tcase_add_test (rates, test_tracks_agree_on_what_is_applied);
   tcase_add_test (rates, test_a_segment_at_another_speed_is_left_out);
   tcase_add_test (rates, test_a_track_that_can_not_follow_the_rate_is_left_out);
+  tcase_add_test (rates, test_nothing_more_comes_of_a_track_that_can_not_follow_the_rate);
   tcase_add_test (rates, test_live_deadlines_follow_the_rate);
   return suite;
 }
