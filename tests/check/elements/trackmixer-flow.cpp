@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Flushes, seeks, queries, and what trackmixer's feeders hear from downstream.
+#include <future>
 #include <utility>
 
 #include "support.hpp"
@@ -533,6 +534,38 @@ GST_START_TEST (test_a_seek_without_flush_in_the_mix_task)
   const Samples heard = bed.sink.samples ();
   fail_unless (heard.size () > after.size ());
   check_equal (std::span {heard}.last (after.size ()), after);
+}
+GST_END_TEST;
+
+/// The same, with a thread that waits until all it has sent is out: also for the very chunk that
+/// the task is at.
+GST_START_TEST (test_a_seek_in_the_mix_task_while_a_feeder_drains)
+{
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  a.upstream_event = [&a] (GstEvent *event) {
+    if (GST_EVENT_TYPE (event) == GST_EVENT_SEEK)
+      a.join ();
+    return GST_EVENT_TYPE (event) == GST_EVENT_SEEK;
+  };
+  std::promise<bool> sought; // a wait for it runs nothing, so that settles() can tell
+  {
+    const FromDownstream probe {bed, GST_EVENT_UNKNOWN, [&] {
+                                  fail_unless (settles ()); // the feeder waits
+                                  sought.set_value (send_upstream (bed, seek_event (0, 1.0, 0)));
+                                }};
+    bed.play ();
+    a.run ([] (Feeder &self) {
+      self.begin ();
+      self.push (Samples (std::size_t {3} * 441), 0);
+      GstQuery *query = gst_query_new_drain ();
+      gst_pad_peer_query (self.src, query);
+      gst_query_unref (query);
+    });
+    fail_unless (sought.get_future ().wait_for (kHung) == std::future_status::ready,
+        "the seek waits for the feeder");
+  }
+  bed.stop ();
 }
 GST_END_TEST;
 
@@ -1248,6 +1281,7 @@ static Suite *trackmixer_flow_suite ()
   tcase_add_loop_test (seeks, test_a_seek_from_downstream_in_the_mix_task, 0,
       static_cast<int> (std::size (kSeekAt)));
   tcase_add_test (seeks, test_a_seek_without_flush_in_the_mix_task);
+  tcase_add_test (seeks, test_a_seek_in_the_mix_task_while_a_feeder_drains);
   tcase_add_test (seeks, test_a_late_flush_beside_one_that_never_comes);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
   tcase_add_test (seeks, test_the_same_seek_fails_by_every_way);
