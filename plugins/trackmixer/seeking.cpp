@@ -312,10 +312,6 @@ GstEvent *resolve_seek (Element &state, GstObject *parent, GstEvent *event, GstS
   return absolute;
 }
 
-} // namespace
-
-namespace {
-
 /// A pipeline says SEGMENT_DONE when every source has that has begun: none of a short file must be
 /// done before the last has heard of the seek. Holds the feeders at their next segment meanwhile.
 class SegmentHold {
@@ -398,10 +394,6 @@ bool send_without_flush (
   }
   return sought;
 }
-
-} // namespace
-
-namespace {
 
 /// Says why not.
 bool can_do (GstObject *parent, GstEvent *event)

@@ -14,16 +14,11 @@
 #include <string>
 
 #include "everytarget.hpp"
+#include "../sanitized.hpp"
 
 using namespace mt::test;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSlow = true;
-#else
-constexpr bool kSlow = false;
-#endif
 
 bool all_cases ()
 {
@@ -47,7 +42,7 @@ std::map<std::size_t, Answer> answers; // by frames of the response
 std::vector<std::size_t> lengths ()
 {
   std::vector<std::size_t> out;
-  const double longest = kSlow ? 20000.0 : static_cast<double> (kLongest);
+  const double longest = kSanitized ? 20000.0 : static_cast<double> (kLongest);
   for (double frames = longest; frames >= 40.0; frames /= all_cases () ? 1.38 : 2.17)
     out.push_back (static_cast<std::size_t> (frames));
   return out;
@@ -177,7 +172,7 @@ START_TEST (test_every_plan_of_the_model)
     std::printf ("chunks of %zu frames: %zu plans of %zu requests, to %.1f dBFS\n", chunk,
         seen.size (), requests, 20.0 * std::log10 (worst));
     std::fflush (stdout);
-    ck_assert_uint_ge (seen.size (), kSlow ? 4 : 12);
+    ck_assert_uint_ge (seen.size (), kSanitized ? 4 : 12);
   }
 END_TEST
 

@@ -8,16 +8,11 @@
 #include <string>
 
 #include "everytarget.hpp"
+#include "../sanitized.hpp"
 
 using namespace mt::test;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSlow = true;
-#else
-constexpr bool kSlow = false;
-#endif
 
 std::string text (const Partition &partition)
 {
@@ -99,7 +94,7 @@ constexpr Usual kUsual[] = {{16, 1, 40000}, {17, 1, 20000}, {24, 3, 20000}, {64,
 START_TEST (test_every_partition_of_the_model)
   {
     const Usual &usual = kUsual[_i];
-    const auto all = choices (usual.chunk, usual.batch, kSlow ? 6000 : usual.longest);
+    const auto all = choices (usual.chunk, usual.batch, kSanitized ? 6000 : usual.longest);
     ck_assert_uint_ge (all.size (), 2);
     std::size_t with_tails = 0;
     for (const auto &[key, choice] : all) {
@@ -121,7 +116,7 @@ START_TEST (test_every_partition_of_the_model)
       run (convolver, y, Sizes {3, 3 * usual.chunk});
       ck_close (y, want, kMinus120Db, (key + ' ' + text (partition)).c_str ());
     }
-    if (!kSlow && usual.chunk * usual.batch <= 1024)
+    if (!kSanitized && usual.chunk * usual.batch <= 1024)
       ck_assert_uint_ge (with_tails, 2);
   }
 END_TEST
@@ -134,7 +129,7 @@ START_TEST (test_single_taps)
     const std::size_t length = _i < 2 ? kFrames : 400;
     const std::size_t latency = _i % 2 ? 0 : 11;
     const auto x = noise (length + 300, 1);
-    const std::size_t step = kSlow ? 7 : 1; // no divisor of an edge
+    const std::size_t step = kSanitized ? 7 : 1; // no divisor of an edge
     for (std::size_t at = 0; at < length; at += step) {
       Impulse ir {Frames (length), 1};
       ir.samples[at] = -1.0f;
@@ -153,7 +148,7 @@ START_TEST (test_taps_at_the_edges_of_real_partitions)
   {
     // Before, on and after each edge, by the position of an impulse in the output.
     const Usual &usual = kUsual[_i];
-    const auto all = choices (usual.chunk, usual.batch, kSlow ? 3000 : usual.longest / 2);
+    const auto all = choices (usual.chunk, usual.batch, kSanitized ? 3000 : usual.longest / 2);
     const auto &[request, partition] = all.begin ()->second;
     const auto &[longest_request, longest] = all.rbegin ()->second;
     for (const Partition *each : {&partition, &longest}) {

@@ -12,6 +12,7 @@
 #include "dsp/lappednoise.hpp"
 #include "roomacoustics.hpp"
 #include "run.hpp"
+#include "../sanitized.hpp"
 
 #include <check.h>
 
@@ -20,11 +21,6 @@ using namespace mt::test;
 
 namespace {
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true; // fewer cases of what only differs in numbers
-#else
-constexpr bool kSanitized = false;
-#endif
 constexpr double kRate = 48000.0;
 constexpr Room kRooms[] = {Room::small_room, Room::hall, Room::plate, Room::cathedral};
 

@@ -16,13 +16,9 @@
 // Last, and this file after all of the standard library: it defines a macro «fail».
 #include <gst/check/gstcheck.h>
 
-namespace mt::test {
+#include "../sanitized.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
+namespace mt::test {
 
 using Samples = std::vector<float>; // interleaved
 

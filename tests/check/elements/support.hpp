@@ -23,6 +23,8 @@
 // Last: it defines a macro «fail».
 #include <gst/check/gstcheck.h>
 
+#include "../sanitized.hpp"
+
 /// fail_unless for each of many samples: that one writes to Check's pipe also when all is well,
 /// which takes longer than the mix does.
 #define CHECK_SAMPLE(condition, ...)                                                               \
@@ -35,12 +37,6 @@ namespace mt::test {
 
 using Samples = std::vector<float>; // interleaved
 using Clock = std::chrono::steady_clock;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 /// How long anything may take before a test calls it hung.
 inline constexpr std::chrono::seconds kHung {kSanitized ? 120 : 20};

@@ -119,6 +119,27 @@ constexpr Queueing kQueueings[] {
 
 constexpr GstClockTime kTen = 10 * GST_MSECOND;
 
+/// One track of so many seconds, to its end, through all changes: nothing of it is late or lost,
+/// and the time line is whole.
+void play_alone (MixerBed &bed, FickleSink &sink, int rate, Signal signal, double seconds,
+    const Queueing &queueing, const Changes &changes)
+{
+  g_object_set (bed.element, "max-size-time", queueing.size, nullptr);
+  Feeder feeder {bed, {rate, 1}};
+  bed.play ();
+  feeder.run ([&] (Feeder &self) {
+    self.begin ();
+    const auto frames = static_cast<std::size_t> (seconds * rate);
+    self.push_all (samples_of (signal, 0, frames, self.format), 3, queueing.longest);
+    self.end ();
+  });
+  fail_unless (bed.sink.wait_for_eos ());
+  feeder.join ();
+  check_accounts (feeder);
+  fail_unless_equals_uint64 (feeder.count ("late-frames") + feeder.count ("dropped-frames"), 0);
+  check_time_line (bed, sink, changes, seconds, kTen);
+}
+
 } // namespace
 
 GST_START_TEST (test_a_sine_goes_on)
@@ -130,20 +151,7 @@ GST_START_TEST (test_a_sine_goes_on)
   for (const int rate : {48000, 44100, 96000, 32000}) {
     MixerBed bed;
     FickleSink sink {bed, wishes_of (changes)};
-    g_object_set (bed.element, "max-size-time", queueing.size, nullptr);
-    Feeder feeder {bed, {rate, 1}};
-    bed.play ();
-    feeder.run ([&] (Feeder &self) {
-      self.begin ();
-      const auto frames = static_cast<std::size_t> (2 * rate);
-      self.push_all (samples_of (sine, 0, frames, self.format), 3, queueing.longest);
-      self.end ();
-    });
-    fail_unless (bed.sink.wait_for_eos ());
-    feeder.join ();
-    check_accounts (feeder);
-    fail_unless_equals_uint64 (feeder.count ("late-frames") + feeder.count ("dropped-frames"), 0);
-    check_time_line (bed, sink, changes, 2.0, kTen);
+    play_alone (bed, sink, rate, sine, 2.0, queueing, changes);
     cut_end (sink);
     for (std::size_t n = 0; n < sink.stretches.size (); ++n) {
       const double all = largest_error (sink.stretches[n], sine, n == 0 ? 30 : 0);
@@ -166,20 +174,7 @@ GST_START_TEST (test_no_drift_over_many_changes)
   for (const int rate : {48000, 44100}) {
     MixerBed bed;
     FickleSink sink {bed, wishes_of (changes)};
-    g_object_set (bed.element, "max-size-time", queueing.size, nullptr);
-    Feeder feeder {bed, {rate, 1}};
-    bed.play ();
-    feeder.run ([&] (Feeder &self) {
-      self.begin ();
-      self.push_all (samples_of (position, 0, static_cast<std::size_t> (1.9 * rate), self.format),
-          3, queueing.longest);
-      self.end ();
-    });
-    fail_unless (bed.sink.wait_for_eos ());
-    feeder.join ();
-    check_accounts (feeder);
-    fail_unless_equals_uint64 (feeder.count ("late-frames") + feeder.count ("dropped-frames"), 0);
-    check_time_line (bed, sink, changes, 1.9, kTen);
+    play_alone (bed, sink, rate, position, 1.9, queueing, changes);
     cut_end (sink, 400);
     for (std::size_t n = 0; n < sink.stretches.size (); ++n) {
       // At a seam two filters' ringing has to cancel: there a frame is as little as a float's
@@ -428,19 +423,7 @@ GST_START_TEST (test_a_change_with_every_chunk)
   for (const int rate : {48000, 44100, 32000}) {
     MixerBed bed;
     FickleSink sink {bed, wishes_of (changes)};
-    g_object_set (bed.element, "max-size-time", 20 * GST_MSECOND, nullptr);
-    Feeder feeder {bed, {rate, 1}};
-    bed.play ();
-    feeder.run ([rate] (Feeder &self) {
-      self.begin ();
-      self.push_all (samples_of (sine, 0, static_cast<std::size_t> (rate), self.format), 3, 100);
-      self.end ();
-    });
-    fail_unless (bed.sink.wait_for_eos ());
-    feeder.join ();
-    check_accounts (feeder);
-    fail_unless_equals_uint64 (feeder.count ("late-frames") + feeder.count ("dropped-frames"), 0);
-    check_time_line (bed, sink, changes, 1.0, kTen);
+    play_alone (bed, sink, rate, sine, 1.0, {20 * GST_MSECOND, 100}, changes);
     cut_end (sink);
     for (std::size_t n = 0; n < sink.stretches.size (); ++n) {
       const double off = largest_error (sink.stretches[n], sine, n == 0 ? 30 : 0);
