@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "impulseparts.hpp"
+
 namespace mt::convreverb {
 
 namespace {
@@ -133,7 +135,7 @@ std::shared_ptr<const ImpulseSource> load_source (
     throw LoadError ("'ir-routing' " + settings.routing_fault + ".");
   auto source = std::make_shared<ImpulseSource> ();
   source->settings = settings;
-  if (known && known->loaded && settings.has_same_source (known->settings)) {
+  if (known && known->loaded && is_same (Part::source, settings, known->settings)) {
     source->loaded = known->loaded;
   } else if (!settings.location.empty ()) {
     auto loaded = load_impulse (settings.location, cancelled);

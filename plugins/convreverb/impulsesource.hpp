@@ -48,11 +48,6 @@ struct ImpulseSettings {
     kernel.reset ();
     kernel_fault.clear ();
   }
-  bool has_same_source (const ImpulseSettings &other) const
-  {
-    return location == other.location && sample == other.sample && kernel == other.kernel &&
-        kernel_fault == other.kernel_fault;
-  }
 };
 
 /// Settings and what their file or sample holds: all that a stream of any format needs. Never

@@ -138,7 +138,7 @@ bool ImpulseWorker::try_to_bring (const ImpulseSettings &wanted, const Wish &wis
     if (stopping_ || requests_ == wish.request)
       return stopping_.load ();
     const std::lock_guard lock {element_.mutex};
-    return !wish.asked.has_same_source (element_.settings.impulse);
+    return !is_same (Part::source, wish.asked, element_.settings.impulse);
   });
   if (!source)
     return false;
