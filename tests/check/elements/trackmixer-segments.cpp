@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Seeks without flush, step by step: which audio follows which, and what downstream is told.
+// Segments of the tracks, those of seeks without flush above all: which audio follows which, and
+// what downstream is told.
 #include "support.hpp"
 
 using namespace mt::test;
@@ -395,6 +396,47 @@ GST_START_TEST (test_a_resampled_track_loops)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_segment_does_not_outlive_ready)
+{
+  MixerBed bed;
+  Feeder a {bed, kMono};
+  bed.play ();
+  a.begin ();
+  fail_unless_equals_int (a.push (noise (1000, 1), 0), GST_FLOW_OK);
+  gst_element_set_state (bed.element, GST_STATE_READY);
+  bed.play ();
+  // Another source, because GStreamer repeats what the first has said.
+  gst_pad_unlink (a.src, a.sink);
+  GstPad *other = gst_pad_new ("other", GST_PAD_SRC);
+  gst_pad_set_active (other, TRUE);
+  fail_unless_equals_int (gst_pad_link (other, a.sink), GST_PAD_LINK_OK);
+  gst_pad_push_event (other, gst_event_new_stream_start ("other"));
+  GstCaps *caps = caps_of (a.format);
+  fail_unless (gst_pad_push_event (other, gst_event_new_caps (caps)));
+  gst_caps_unref (caps);
+  GstFlowReturn flow = GST_FLOW_OK;
+  ASSERT_WARNING (flow = gst_pad_push (other, a.make (noise (1000, 2), 0))); // GStreamer's own
+  fail_unless_equals_int (flow, GST_FLOW_EOS);
+  gst_pad_unlink (other, a.sink);
+  gst_object_unref (other);
+  fail_unless_equals_int (gst_pad_link (a.src, a.sink), GST_PAD_LINK_OK);
+  const std::string warning = bed.message (GST_MESSAGE_WARNING);
+  fail_unless (warning.find ("before a segment") != std::string::npos, "%s", warning.c_str ());
+  // And what has been left out is back after another READY.
+  gst_element_set_state (bed.element, GST_STATE_READY);
+  bed.sink.forget ();
+  for (const bool active : {false, true}) // as a sink in READY, it forgets its segment
+    gst_pad_set_active (bed.sink.pad (), active);
+  bed.play ();
+  a.begin ();
+  const Samples audio = noise (1000, 3);
+  fail_unless_equals_int (a.push (audio, 0), GST_FLOW_OK);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), audio);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_segments_suite ()
 {
   Suite *suite = suite_create ("trackmixer-segments");
@@ -409,6 +451,7 @@ static Suite *trackmixer_segments_suite ()
   tcase_add_test (segments, test_a_segment_on_its_way_is_not_the_one_of_the_seek);
   tcase_add_test (segments, test_a_flush_throws_rounds_away);
   tcase_add_test (segments, test_a_resampled_track_loops);
+  tcase_add_test (segments, test_a_segment_does_not_outlive_ready);
   return suite;
 }
 
