@@ -337,7 +337,7 @@ void TiledSpectra::store (
 {
   assert (slot < slots_ && spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled)
-  (reinterpret_cast<const float *> (spectrum.data ()), gain, values_.data () + slot * 2 * kTileBins,
+  (reinterpret_cast<const float *> (spectrum.data ()), gain, values_ + slot * 2 * kTileBins,
       tiles_, tile_floats_);
 }
 
@@ -347,8 +347,8 @@ void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::s
   assert (slot < slots_ && other_slot < other.slots_ && tiles_ == other.tiles_);
   assert (spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled_twice)
-  (reinterpret_cast<const float *> (spectrum.data ()), values_.data () + slot * 2 * kTileBins,
-      tile_floats_, other.values_.data () + other_slot * 2 * kTileBins, other.tile_floats_, tiles_);
+  (reinterpret_cast<const float *> (spectrum.data ()), values_ + slot * 2 * kTileBins,
+      tile_floats_, other.values_ + other_slot * 2 * kTileBins, other.tile_floats_, tiles_);
 }
 
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,

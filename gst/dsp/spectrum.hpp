@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "dsp/aligned.hpp"
+#include "dsp/floatpool.hpp"
 
 namespace mt::dsp {
 
@@ -22,21 +22,23 @@ inline constexpr std::size_t kSumsInRegisters = 4;
 /// parts], 64-byte aligned, padded with zeros to whole tiles. All zero when made.
 class TiledSpectra {
 public:
-  TiledSpectra (std::size_t bins, std::size_t slots)
-      : tiles_ {(bins + kTileBins - 1) / kTileBins}, slots_ {slots}, tile_floats_ {2 * kTileBins *
-                                                                         (slots | 1)},
-        values_ (tiles_ * tile_floats_)
+  /// In a pool, which lives longer.
+  TiledSpectra (std::size_t bins, std::size_t slots, FloatPool &pool)
+      : tiles_ {tiles_of (bins)}, slots_ {slots},
+        tile_floats_ {floats_of_tile (slots)}, values_ {pool.take (floats (bins, slots)).data ()}
   {}
+  /// What they take of it.
+  static constexpr std::size_t floats (std::size_t bins, std::size_t slots) noexcept
+  {
+    return tiles_of (bins) * floats_of_tile (slots);
+  }
 
   std::size_t tiles () const noexcept { return tiles_; }
   std::size_t slots () const noexcept { return slots_; }
   std::size_t padded_bins () const noexcept { return tiles_ * kTileBins; }
 
   /// All slots of one tile.
-  const float *tile (std::size_t index) const noexcept
-  {
-    return values_.data () + index * tile_floats_;
-  }
+  const float *tile (std::size_t index) const noexcept { return values_ + index * tile_floats_; }
 
   /// Stores `gain` times a spectrum of padded_bins() values.
   void store (
@@ -47,10 +49,20 @@ public:
       std::span<const std::complex<float>> spectrum) noexcept;
 
 private:
+  static constexpr std::size_t tiles_of (std::size_t bins) noexcept
+  {
+    return (bins + kTileBins - 1) / kTileBins;
+  }
+  /// For an odd number of slots, so that one slot's tiles differ in cache sets.
+  static constexpr std::size_t floats_of_tile (std::size_t slots) noexcept
+  {
+    return slots == 0 ? 0 : 2 * kTileBins * (slots | 1);
+  }
+
   std::size_t tiles_;
   std::size_t slots_;
-  std::size_t tile_floats_; // an odd number of slots, so that one slot's tiles differ in cache sets
-  AlignedVector<float> values_;
+  std::size_t tile_floats_;
+  float *values_;
 };
 
 /// Slots ir_slot + i and history_slot + i, i = 0 … count-1, are multiplied with each other.

@@ -12,38 +12,43 @@ std::size_t tiles_of (std::size_t bins)
   return (bins + kTileBins - 1) / kTileBins;
 }
 
+/// What some path has there, in rising order.
+std::vector<std::size_t> used (const Routing &routing, std::size_t Path::*channel)
+{
+  std::vector<std::size_t> found;
+  for (const Path &path : routing)
+    found.push_back (path.*channel);
+  std::sort (found.begin (), found.end ());
+  found.erase (std::unique (found.begin (), found.end ()), found.end ());
+  return found;
+}
+
+bool contains (const std::vector<std::size_t> &sorted, std::size_t value)
+{
+  return std::binary_search (sorted.begin (), sorted.end (), value);
+}
+
 } // namespace
 
 Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
     std::size_t channels, Planning planning, WorkCounts &counts)
     : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)},
-      transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts}
+      transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts},
+      used_responses_ {used (routing, &Path::ir)}, used_inputs_ {used (routing, &Path::input)},
+      used_outputs_ {used (routing, &Path::output)}, pool_ {pool_floats ()}
 {
   const std::size_t partitions = shape_.partitions, bins = tiles_ * kTileBins;
   responses_.reserve (ir.channels);
-  for (std::size_t c = 0; c < ir.channels; ++c) {
-    const bool used = std::any_of (
-        routing.begin (), routing.end (), [c] (const Path &path) { return path.ir == c; });
-    responses_.push_back (used ? make_response (ir, c) : Response {{0, 0}, {0, 0}, {}, {}, true});
-  }
-
-  const auto note = [] (std::vector<std::size_t> &used, std::size_t channel) {
-    const auto at = std::lower_bound (used.begin (), used.end (), channel);
-    if (at == used.end () || *at != channel)
-      used.insert (at, channel);
-  };
+  for (std::size_t c = 0; c < ir.channels; ++c)
+    responses_.push_back (make_response (ir, c));
   outputs_.resize (channels);
-  for (const Path &path : routing) {
-    note (used_inputs_, path.input);
-    note (used_outputs_, path.output);
+  for (const Path &path : routing)
     outputs_[path.output].paths.push_back ({path, std::vector<SlotRun> (partitions + 1), {}});
-  }
   inputs_.reserve (channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const bool used = std::binary_search (used_inputs_.begin (), used_inputs_.end (), c);
-    inputs_.push_back (
-        {{used ? bins : 0, partitions}, {used && in_groups () ? bins : 0, shape.blocks_at_once - 1},
-            std::vector<std::uint8_t> (partitions), 0, 0});
+    const std::size_t own_bins = contains (used_inputs_, c) ? bins : 0;
+    inputs_.push_back ({{own_bins, partitions, pool_}, {own_bins, nearest_slots (), pool_},
+        std::vector<std::uint8_t> (partitions), 0, 0});
   }
   for (const std::size_t o : used_outputs_) {
     Output &output = outputs_[o];
@@ -58,19 +63,30 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
       for (std::size_t n = 1; n < std::max<std::size_t> (2, shape.blocks_at_once); ++n)
         output.nearest[n].push_back (near);
     }
-    for (std::size_t n = 1; n < shape.blocks_at_once; ++n)
-      output.ahead[n - 1].resize (2 * bins);
+    for (std::size_t n = 0; n < nearest_slots (); ++n)
+      output.ahead[n] = pool_.take (2 * bins);
     output.older.resize (2 * bins);
   }
   forget ();
 }
 
+std::size_t Stage::pool_floats () const noexcept
+{
+  const std::size_t bins = tiles_ * kTileBins, near = TiledSpectra::floats (bins, nearest_slots ());
+  const std::size_t response = TiledSpectra::floats (bins, response_slots ()) + near;
+  const std::size_t input = TiledSpectra::floats (bins, shape_.partitions) + near;
+  return used_responses_.size () * response + used_inputs_.size () * input +
+      used_outputs_.size () * nearest_slots () * 2 * bins;
+}
+
 Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
 {
   const std::size_t partitions = shape_.partitions, block = shape_.block_frames;
-  Response response {{tiles_ * kTileBins, partitions + shape_.blocks_at_once - 1},
-      {in_groups () ? tiles_ * kTileBins : 0, shape_.blocks_at_once - 1},
+  const std::size_t bins = contains (used_responses_, channel) ? tiles_ * kTileBins : 0;
+  Response response {{bins, response_slots (), pool_}, {bins, nearest_slots (), pool_},
       std::vector<std::uint8_t> (partitions), std::vector<std::uint8_t> (partitions), true};
+  if (bins == 0)
+    return response;
   AlignedVector<float> taps (2 * shape_.transform_length);
   // Forward and inverse together give M times the signal.
   const float gain = 1.0f / static_cast<float> (shape_.transform_length);

@@ -116,7 +116,7 @@ private:
     std::vector<PathState> paths;
     std::vector<Product> all;                                   // with the runs of every path
     std::array<std::vector<Product>, kMaxBlocksAtOnce> nearest; // [n]: the n newest blocks
-    std::array<AlignedVector<float>, kNearest> ahead;           // [n - 1]: n blocks later, in tiles
+    std::array<std::span<float>, kNearest> ahead;               // [n - 1]: n blocks later, in tiles
     std::array<bool, kMaxBlocksAtOnce> ahead_silent;            // by tile modulo blocks_at_once
     AlignedVector<float> older; // all but the newest block, for partial ones; in tiles
     bool audible;
@@ -128,11 +128,15 @@ private:
     bool audible; // some of the products are of sound with sound
   };
 
+  /// All that passes read and write.
+  std::size_t pool_floats () const noexcept;
   Response make_response (const Impulse &ir, std::size_t channel);
   enum class In { all, all_ahead, nearest }; // where the products are to be taken from
   Collected collect (const Path &path, std::size_t first, std::size_t last, In in,
       std::span<SlotRun> runs) const noexcept;
   bool in_groups () const noexcept { return shape_.blocks_at_once > 1; }
+  std::size_t nearest_slots () const noexcept { return shape_.blocks_at_once - 1; }
+  std::size_t response_slots () const noexcept { return shape_.partitions + nearest_slots (); }
   /// How many blocks ago the tiles t with t modulo blocks_at_once = group had their pass.
   std::size_t age (std::size_t group) const noexcept
   {
@@ -145,10 +149,11 @@ private:
   std::size_t tiles_;
   OddTransform transform_;
   WorkCounts &counts_;
+  std::vector<std::size_t> used_responses_, used_inputs_, used_outputs_;
+  FloatPool pool_;
   std::vector<Response> responses_; // by channel of the impulse response
   std::vector<Input> inputs_;       // by channel of the stream
   std::vector<Output> outputs_;
-  std::vector<std::size_t> used_inputs_, used_outputs_;
   std::size_t newest_ {0};
   std::size_t newest_near_ {0};
   std::size_t block_ {0}; // modulo blocks_at_once is all that counts

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 
 #include <glib.h>
@@ -25,7 +26,42 @@ struct Options {
   std::size_t repeats {5};
   double window_s {40.0};
   bool others {false};
+  std::string stages; // partitions of one's own choice
 };
+
+/// "10x480 5x960*8, 30x480": partitions x block, with as many blocks at once as the model likes or
+/// as it says.
+std::vector<dsp::Partition> parse_partitions (const std::string &text, std::size_t ir_frames)
+{
+  std::vector<dsp::Partition> partitions;
+  std::istringstream list {text};
+  for (std::string stages; std::getline (list, stages, ',');) {
+    dsp::Partition partition;
+    std::size_t offset = 0;
+    std::istringstream words {stages};
+    for (std::string word; words >> word;) {
+      std::size_t count = 0, block = 0, at_once = 0;
+      char times = 0, star = 0;
+      std::istringstream stage {word};
+      stage >> count >> times >> block;
+      if (!stage || times != 'x' || count == 0 || block == 0)
+        throw std::invalid_argument ("'" + word + "' is not PARTITIONSxBLOCK");
+      const std::size_t head = partition.empty () ? block : partition.front ().block_frames;
+      if (block % head != 0 || (!partition.empty () && offset < block))
+        throw std::invalid_argument (
+            "'" + word + "' begins before its block, or is no multiple of the head");
+      const std::size_t length = dsp::transform_length (block, count);
+      if (!(stage >> star >> at_once) || star != '*')
+        at_once = dsp::best_blocks_at_once (length, count);
+      partition.push_back ({block, count, offset, length, at_once});
+      offset += count * block;
+    }
+    if (offset < ir_frames)
+      throw std::invalid_argument ("'" + stages + "' is shorter than the response");
+    partitions.push_back (partition);
+  }
+  return partitions;
+}
 
 std::vector<float> make_noise (std::size_t samples, unsigned seed)
 {
@@ -115,6 +151,8 @@ void compare (const dsp::ConvolverConfig &config, double seconds, const Options 
     for (std::size_t i = 0; i < others.size (); i += step)
       partitions.push_back (others[i]);
   }
+  if (!options.stages.empty ())
+    partitions = parse_partitions (options.stages, frames);
 
   std::vector<std::unique_ptr<Case>> cases;
   for (const auto &partition : partitions) {
@@ -144,9 +182,10 @@ void compare (const dsp::ConvolverConfig &config, double seconds, const Options 
 int run (int argc, char **argv)
 {
   g_autofree char *chunks = nullptr, *batches = nullptr, *seconds = nullptr, *channels = nullptr,
-                  *target = nullptr;
+                  *target = nullptr, *stages = nullptr;
   gboolean others = FALSE, spike = FALSE, spread = FALSE;
   int core = -1, repeats = 0;
+  double window_s = 0.0;
   const GOptionEntry entries[] = {
       {"chunks", 0, 0, G_OPTION_ARG_STRING, &chunks, "Frames of a chunk (480)", "N,..."},
       {"batches", 0, 0, G_OPTION_ARG_STRING, &batches, "Chunks of a batch (1)", "N,..."},
@@ -157,6 +196,12 @@ int run (int argc, char **argv)
           nullptr},
       {"spike", 0, 0, G_OPTION_ARG_NONE, &spike, "Only this schedule", nullptr},
       {"spread", 0, 0, G_OPTION_ARG_NONE, &spread, "Only this schedule", nullptr},
+      {"stages", 0, 0, G_OPTION_ARG_STRING, &stages,
+          "Only these, with the head first: \"31x480 36x7680, 60x480 …\"; *8 behind a stage for "
+          "blocks "
+          "at once",
+          "LIST"},
+      {"window", 0, 0, G_OPTION_ARG_DOUBLE, &window_s, "Seconds of sound in a repeat (40)", "S"},
       {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (5)", "N"},
       {"target", 0, 0, G_OPTION_ARG_STRING, &target,
           "AVX3, AVX2, SSE4 or SSSE3 (the best there is)", "NAME"},
@@ -173,6 +218,10 @@ int run (int argc, char **argv)
     options.channels = parse_counts (channels);
   if (repeats > 0)
     options.repeats = static_cast<std::size_t> (repeats);
+  if (window_s > 0.0)
+    options.window_s = window_s;
+  if (stages)
+    options.stages = stages;
   options.others = others;
   if (target)
     use_target (target);

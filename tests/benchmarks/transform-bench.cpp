@@ -65,7 +65,8 @@ double pair_ns (std::size_t length)
 double product_ns ()
 {
   constexpr std::size_t kBins = 512, kSlots = 50;
-  const TiledSpectra ir {kBins, kSlots}, history {kBins, kSlots};
+  FloatPool pool {2 * TiledSpectra::floats (kBins, kSlots)};
+  const TiledSpectra ir {kBins, kSlots, pool}, history {kBins, kSlots, pool};
   AlignedVector<std::complex<float>> sum (kBins);
   const SlotRun all {0, 0, kSlots};
   const double ns = shortest_ns (calls_for (kBins * kSlots), [&] {

@@ -33,11 +33,12 @@ Spectrum noise (std::size_t bins, std::size_t padded, std::mt19937 &random)
 
 /// A store and the spectra that went into it.
 struct Filled {
+  FloatPool pool;
   TiledSpectra tiled;
   std::vector<Spectrum> plain;
 
   Filled (std::size_t bins, std::size_t slots, float gain, std::mt19937 &random)
-      : tiled {bins, slots}
+      : pool {TiledSpectra::floats (bins, slots)}, tiled {bins, slots, pool}
   {
     for (std::size_t s = 0; s < slots; ++s) {
       plain.push_back (noise (bins, tiled.padded_bins (), random));
@@ -58,7 +59,8 @@ START_TEST (test_layout)
     mt::test::on_every_target ([&] (const char *) {
       const Filled filled {bins, kSlots, 0.5f, random};
       // The same once more, beside and in another store.
-      TiledSpectra again {bins, kSlots}, other {bins, 2};
+      FloatPool pool {TiledSpectra::floats (bins, kSlots) + TiledSpectra::floats (bins, 2)};
+      TiledSpectra again {bins, kSlots, pool}, other {bins, 2, pool};
       for (std::size_t s = 0; s < kSlots; ++s)
         again.store_here_and (s, other, s % 2, filled.plain[s]);
       ck_assert_uint_eq (filled.tiled.tiles (), (bins + kTileBins - 1) / kTileBins);
