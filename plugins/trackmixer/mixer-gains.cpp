@@ -3,14 +3,11 @@
 #include "mixer.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace mt::trackmixer {
 
 namespace {
-
-/// An automated loudness is read at every whole multiple of this many frames, whatever the chunk,
-/// and lies on a straight line in between. At 48 kHz: 1.3 ms.
-constexpr Frames kAutomationStep = 64;
 
 signed char side_of (GstAudioChannelPosition position) noexcept
 {
@@ -42,20 +39,10 @@ signed char side_of (GstAudioChannelPosition position) noexcept
   }
 }
 
-/// The value that a pad's control binding gives a property at a time; the fallback if it has none,
-/// or one that is disabled.
-template <class Value, class Fallback>
-Fallback controlled (
-    GstPad *pad, const char *property, GstClockTime time, Fallback fallback) noexcept
+bool brings_audio (const MixInput &mix) noexcept
 {
-  GstControlBinding *binding = gst_object_get_control_binding (GST_OBJECT_CAST (pad), property);
-  if (!binding)
-    return fallback;
-  Value value {};
-  const bool holds = !gst_control_binding_is_disabled (binding) &&
-      gst_control_binding_get_value_array (binding, time, 1, 1, &value);
-  gst_object_unref (binding);
-  return holds ? static_cast<Fallback> (value) : fallback;
+  return std::any_of (mix.held.begin (), mix.held.end (),
+      [] (const QueueItem &item) { return item.kind == QueueItem::Kind::audio; });
 }
 
 } // namespace
@@ -70,61 +57,101 @@ ChannelSides sides_of (const GstAudioInfo &info) noexcept
   return sides;
 }
 
-/// Reads the settings of every track once for the chunk that begins at `begin`.
-void Mixer::aim_gains (Frames begin) noexcept
+/// Reads the settings and the automation of every track once for the chunk from `begin` to `end`.
+void Mixer::aim_gains (Frames begin, Frames end)
 {
   ramp_ = static_cast<Frames> (
       gst_util_uint64_scale_round (settings.ramp_time.load (std::memory_order_relaxed),
           static_cast<guint64> (rate_hz ()), GST_SECOND));
-  bool automated = false;
+  bool soloed = false;
   {
     const std::lock_guard lock {control_};
-    soloed_ = std::any_of (snapshot_.begin (), snapshot_.end (), [] (const auto &track) {
-      return track->pad && track->settings.solo.load (std::memory_order_relaxed);
-    });
     for (const auto &track : snapshot_) {
+      track->mix.automation.end ();
+      if (!track->pad)
+        continue; // it has been released, and so is what it solos
       // Only whether there is a list is looked at, so the pad's lock is not needed.
-      if (track->pad && g_atomic_pointer_get (&GST_OBJECT_CAST (track->pad)->control_bindings)) {
-        track->mix.automated = GST_PAD (gst_object_ref (track->pad));
-        automated = true;
-      }
+      if (g_atomic_pointer_get (&GST_OBJECT_CAST (track->pad)->control_bindings))
+        automated_.emplace_back (track.get (), GST_PAD (gst_object_ref (track->pad)));
+      else
+        soloed = soloed || track->settings.solo.load (std::memory_order_relaxed);
     }
   }
-  const GstClockTime now = stream_time_of (begin);
+  if (!automated_.empty ())
+    soloed = automate (begin, end, soloed);
   for (const auto &track : snapshot_) {
-    if (automated && track->mix.automated) {
-      if (gst_object_has_active_control_bindings (GST_OBJECT_CAST (track->mix.automated))) {
-        // The properties follow, for whoever reads them. What is mixed is exact to the frame.
-        gst_object_sync_values (GST_OBJECT_CAST (track->mix.automated), now);
-        continue;
-      }
-      gst_clear_object (&track->mix.automated);
-    }
+    if (track->mix.automation.active ())
+      continue;
     const auto &set = track->settings;
     const bool heard = !set.mute.load (std::memory_order_relaxed) &&
-        (!soloed_ || set.solo.load (std::memory_order_relaxed));
+        (!soloed || set.solo.load (std::memory_order_relaxed));
     track->mix.gain.aim ({heard ? set.volume.load (std::memory_order_relaxed) : 0.0,
                              set.pan.load (std::memory_order_relaxed)},
         begin, ramp_, sides_);
   }
 }
 
-GstClockTime Mixer::stream_time_of (Frames at) const noexcept
+/// Reads the tracks in `automated_`; `soloed` says whether another one is. Returns whether any of
+/// them all is, while none is so by automation.
+bool Mixer::automate (Frames begin, Frames end, bool soloed)
 {
-  return gst_segment_to_stream_time (&segment_, GST_FORMAT_TIME, segment_time_of (at));
+  plan_points (begin, end);
+  bool solo_controlled = false;
+  for (const auto &[track, pad] : automated_) {
+    auto &mix = track->mix;
+    (void)mix.automation.read (pad, points_, track->settings, brings_audio (mix));
+    solo_controlled = solo_controlled || mix.automation.solo_controlled ();
+    if (!mix.automation.solo_controlled ())
+      soloed = soloed || track->settings.solo.load (std::memory_order_relaxed);
+    gst_object_unref (pad);
+  }
+  automated_.clear ();
+  soloed_points_.assign (points_.count, soloed);
+  for (const auto &track : snapshot_) {
+    auto &automation = track->mix.automation;
+    if (!solo_controlled || automation.active ())
+      continue;
+    automation.hold (points_, track->settings); // it is heard as the solo of another one says
+  }
+  for (const auto &track : snapshot_)
+    if (const auto &automation = track->mix.automation; automation.solo_controlled ())
+      std::transform (soloed_points_.begin (), soloed_points_.end (), automation.solo ().begin (),
+          soloed_points_.begin (), [] (gboolean a, gboolean b) { return a || b; });
+  for (const auto &track : snapshot_)
+    if (auto &automation = track->mix.automation; automation.active ())
+      automation.apply_solo (soloed_points_);
+  return soloed;
 }
 
-Loudness Mixer::automated_loudness (Track &track, Frames at) const noexcept
+/// Which points the chunk needs, and when they are. The time of each follows from its number and
+/// the segment alone: one of every 16 is exact, and those behind it are counted on from it in whole
+/// nanoseconds, rounded up. A point is 15 ns late at the most, and never before the nanosecond of
+/// its own frame, at which a curve may step.
+void Mixer::plan_points (Frames begin, Frames end)
 {
-  const GstClockTime time = stream_time_of (at);
-  GstPad *pad = track.mix.automated;
-  const auto &set = track.settings;
-  const auto solo = controlled<gboolean> (pad, "solo", time, set.solo.load ());
-  const auto mute = controlled<gboolean> (pad, "mute", time, set.mute.load ());
-  const auto volume = controlled<gdouble> (pad, "volume", time, set.volume.load ());
-  const auto pan = controlled<gdouble> (pad, "pan", time, set.pan.load ());
-  const bool heard = !mute && (!soloed_ || solo);
-  return {heard ? volume : 0.0, pan};
+  constexpr Frames kRun = 16;
+  auto &points = points_;
+  const Frames last = (end + kAutomationStep - 1) / kAutomationStep;
+  const Frames first_of_segment = (segment_begin_ + kAutomationStep - 1) / kAutomationStep;
+  points.first = begin / kAutomationStep;
+  points.count = static_cast<std::size_t> (last + 1 - points.first);
+  points.now = stream_time_of (begin);
+  points.interval = static_cast<GstClockTime> (
+      std::ceil (static_cast<double> (gst_util_uint64_scale_ceil (
+                     kAutomationStep, GST_SECOND, static_cast<guint64> (rate_hz ()))) *
+          segment_.applied_rate));
+  points.runs.clear ();
+  for (Frames at = points.first; at <= last;) {
+    PointRun run {segment_.time, static_cast<std::size_t> (at - points.first), 1};
+    if (at >= first_of_segment) {
+      const Frames since = (at - first_of_segment) % kRun;
+      run.time = stream_time_of ((at - since) * kAutomationStep) +
+          static_cast<guint64> (since) * points.interval;
+      run.count = static_cast<std::size_t> (std::min (kRun - since, last + 1 - at));
+    }
+    points.runs.push_back (run);
+    at += static_cast<Frames> (run.count);
+  }
 }
 
 /// Adds samples whose loudness is automated, line by line of kAutomationStep frames.
@@ -136,9 +163,9 @@ void Mixer::add_automated (
   while (!in.empty ()) {
     const Frames begin = at / kAutomationStep * kAutomationStep;
     const Frames end = begin + kAutomationStep;
-    if (!gain.leads_over (at))
-      gain.follow (automated_loudness (track, begin), automated_loudness (track, end), begin,
-          kAutomationStep, ramp_, sides_);
+    if (const auto &automation = track.mix.automation; !gain.leads_over (at))
+      gain.follow (automation.at (begin / kAutomationStep), automation.at (end / kAutomationStep),
+          begin, kAutomationStep, ramp_, sides_);
     const std::size_t samples =
         std::min (in.size (), static_cast<std::size_t> (end - at) * sides_.channels);
     gain.add (acc, in.first (samples), at);

@@ -15,7 +15,6 @@ namespace mt::trackmixer {
 /// before the chunk is mapped.
 void Mixer::collect (Frames begin, Frames end, Frames next_end)
 {
-  aim_gains (begin);
   std::size_t tellable = 0;
   std::size_t maybe_late = 0;
   for (const auto &track : snapshot_) {
@@ -43,6 +42,7 @@ void Mixer::collect (Frames begin, Frames end, Frames next_end)
     if (mix.tells_late)
       late_pieces_.reserve (maybe_late += mix.held.size ());
   }
+  aim_gains (begin, end);
 }
 
 /// Returns whether there is anything but silence in it. None: its memory can't be written.
@@ -84,10 +84,8 @@ bool Mixer::mix_tracks (std::span<Sample> acc, Frames begin, Frames end)
 /// Gives up what was needed for the chunk only, once it is unmapped.
 void Mixer::let_go () noexcept
 {
-  for (const auto &track : snapshot_) {
-    gst_clear_object (&track->mix.automated);
+  for (const auto &track : snapshot_)
     track->mix.retired.clear ();
-  }
   // All at once and last: a feeder that wakes takes the processor from this thread.
   for (auto *track : to_wake_)
     track->queue.notify ();
@@ -176,7 +174,7 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Fra
     bump (mix.frames_dropped, count);
     return false;
   }
-  if ((!mix.automated && mix.gain.is_silent (item.start)) ||
+  if ((!mix.automation.active () && mix.gain.is_silent (item.start)) ||
       GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP)) {
     bump (mix.frames_mixed, count);
     return false;
@@ -204,7 +202,7 @@ bool Mixer::mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Fra
     data = reinterpret_cast<const Sample *> (convert_memory_.data ());
   }
   const std::span<const Sample> audio {data, samples};
-  if (mix.automated)
+  if (mix.automation.active ())
     add_automated (track, acc, audio, item.start);
   else
     mix.gain.add (acc, audio, item.start);

@@ -382,15 +382,20 @@ GstClockTime Mixer::segment_time_of (Frames at) const noexcept
   return segment_.start + (length_of (std::max (at, segment_begin_)) - length_of (segment_begin_));
 }
 
-/// What a POSITION query hears: stream time.
-void Mixer::note_position (Frames at) noexcept
+/// Also behind the segment's stop, where a chunk may end.
+GstClockTime Mixer::stream_time_of (Frames at) const noexcept
 {
   const GstClockTime since = segment_time_of (at) - segment_.start;
-  position_ns_.store (segment_.time +
-          (segment_.applied_rate == 1.0 ? since
-                                        : static_cast<GstClockTime> (
-                                              static_cast<double> (since) * segment_.applied_rate)),
-      std::memory_order_relaxed);
+  return segment_.time +
+      (segment_.applied_rate == 1.0
+              ? since
+              : static_cast<GstClockTime> (static_cast<double> (since) * segment_.applied_rate));
+}
+
+/// What a POSITION query hears.
+void Mixer::note_position (Frames at) noexcept
+{
+  position_ns_.store (stream_time_of (at), std::memory_order_relaxed);
 }
 
 void Mixer::push_end (GstEvent *event)

@@ -275,11 +275,12 @@ private:
   bool mix_track (Track &track, std::span<Sample> acc, Frames begin, Frames end);
   template <class Sample>
   bool mix_audio (Track &track, QueueItem &item, std::span<Sample> acc, Frames frames);
-  void aim_gains (Frames begin) noexcept;
+  void aim_gains (Frames begin, Frames end);
+  bool automate (Frames begin, Frames end, bool soloed);
+  void plan_points (Frames begin, Frames end);
   template <class Sample>
   void add_automated (
       Track &track, std::span<Sample> acc, std::span<const Sample> in, Frames at) noexcept;
-  [[nodiscard]] Loudness automated_loudness (Track &track, Frames at) const noexcept;
   [[nodiscard]] GstClockTime stream_time_of (Frames at) const noexcept;
   void settle_rate () noexcept;
   void set_rate (double rate) noexcept;
@@ -383,9 +384,11 @@ private:
   GstAudioInfo out_info_ {};
   GstAudioInfo mix_info_ {}; // of the sum: F32, or F64 where the output is wider than 24 bits
   ChannelSides sides_;
-  bool soloed_ {false};                        // a track is; as of this chunk
-  Frames ramp_ {0};                            // ramp-time in frames; as of this chunk
-  GstAudioConverter *out_converter_ {nullptr}; // none: the mix goes out as it is
+  std::vector<std::pair<Track *, GstPad *>> automated_; // pads with control bindings, with a ref
+  AutomationPoints points_;                             // of this chunk
+  std::vector<gboolean> soloed_points_;                 // whether a track is, at each of them
+  Frames ramp_ {0};                                     // ramp-time in frames; as of this chunk
+  GstAudioConverter *out_converter_ {nullptr};          // none: the mix goes out as it is
   GstBufferPool *pool_ {nullptr};
   Frames pool_frames_ {0};
   dsp::AlignedVector<std::byte> mix_memory_; // the sum, where it can't be made in the output buffer

@@ -12,6 +12,7 @@
 #include <gst/audio/audio.h>
 #include <gst/gst.h>
 
+#include "automation.hpp"
 #include "rateconversion.hpp"
 #include "trackgain.hpp"
 #include "trackqueue.hpp"
@@ -114,10 +115,10 @@ struct MixInput {
   std::vector<TrackFormat> prepared; // of the format items in `held`, in their order
   std::vector<TrackFormat> retired;  // to be freed once the chunk is unmapped
   TrackGain gain;
-  GstPad *automated {nullptr}; // during a chunk: a reference to the pad, if it has control bindings
-  bool warned {false};         // of this episode of starving
-  bool tells_consumed {false}; // emit-signals, as of this chunk
-  bool tells_late {false};     // qos-messages, as of this chunk
+  Automation automation;            // of this chunk
+  bool warned {false};              // of this episode of starving
+  bool tells_consumed {false};      // emit-signals, as of this chunk
+  bool tells_late {false};          // qos-messages, as of this chunk
   std::uint64_t late_untold {0};    // frames that came after their time, not yet reported
   Frames last_late {INT64_MIN / 2}; // where the mix was then
   std::uint64_t received_before_wait {0};

@@ -2,6 +2,10 @@
 // Between two chunks trackmixer allocates nothing.
 #include "../dsp/allocationcount.hpp"
 
+#include <dlfcn.h>
+
+#include <gst/controller/controller.h>
+
 #include "support.hpp"
 
 using namespace mt::test;
@@ -146,6 +150,117 @@ GST_START_TEST (test_no_allocation_between_live_chunks)
 }
 GST_END_TEST;
 
+namespace {
+
+std::atomic<std::size_t> locks {0};
+
+} // namespace
+
+#ifdef MT_COUNTS_MALLOC
+/// In the place of GLib's, which GStreamer's objects and control sources are locked by.
+extern "C" __attribute__ ((visibility ("default"))) void g_mutex_lock (GMutex *lock)
+{
+  static const auto real =
+      reinterpret_cast<void (*) (GMutex *)> (dlsym (RTLD_NEXT, "g_mutex_lock"));
+  if (counts_here ())
+    ++locks;
+  real (lock);
+}
+#endif
+
+namespace {
+
+/// Memory from malloc whose user is watched while it is mapped to be written.
+GstAllocator *new_watched_allocator ()
+{
+  struct Watched {
+    GstMemory memory;
+    gpointer data;
+  };
+  struct Class {
+    static void init (gpointer klass, gpointer) noexcept
+    {
+      auto *allocator = static_cast<GstAllocatorClass *> (klass);
+      allocator->alloc = [] (GstAllocator *self, gsize size, GstAllocationParams *) noexcept {
+        auto *memory = g_new0 (Watched, 1);
+        memory->data = g_malloc0 (size);
+        gst_memory_init (GST_MEMORY_CAST (memory), static_cast<GstMemoryFlags> (0), self, nullptr,
+            size, 0, 0, size);
+        return GST_MEMORY_CAST (memory);
+      };
+      allocator->free = [] (GstAllocator *, GstMemory *memory) noexcept {
+        g_free (reinterpret_cast<Watched *> (memory)->data);
+        g_free (memory);
+      };
+    }
+    static void init_instance (GTypeInstance *instance, gpointer) noexcept
+    {
+      GST_ALLOCATOR (instance)->mem_type = "watched";
+      GST_ALLOCATOR (instance)->mem_map_full = [] (GstMemory *memory, GstMapInfo *info,
+                                                   gsize) noexcept -> gpointer {
+        thread_is_marked = (info->flags & GST_MAP_WRITE) != 0;
+        return reinterpret_cast<Watched *> (memory)->data;
+      };
+      GST_ALLOCATOR (instance)->mem_unmap = [] (GstMemory *) noexcept { thread_is_marked = false; };
+      GST_OBJECT_FLAG_SET (instance, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+    }
+  };
+  static const GType type = g_type_register_static_simple (GST_TYPE_ALLOCATOR, "WatchedAllocator",
+      sizeof (GstAllocatorClass), Class::init, sizeof (GstAllocator), Class::init_instance,
+      static_cast<GTypeFlags> (0));
+  return GST_ALLOCATOR (gst_object_ref_sink (g_object_new (type, nullptr)));
+}
+
+void automate (GstPad *pad, const char *property, double from, double to)
+{
+  GstControlSource *source = gst_interpolation_control_source_new ();
+  g_object_set (source, "mode", GST_INTERPOLATION_MODE_LINEAR, nullptr);
+  auto *curve = GST_TIMED_VALUE_CONTROL_SOURCE (source);
+  gst_timed_value_control_source_set (curve, 0, from);
+  gst_timed_value_control_source_set (curve, 100 * GST_SECOND, to);
+  fail_unless (gst_object_add_control_binding (GST_OBJECT (pad),
+      gst_direct_control_binding_new_absolute (GST_OBJECT (pad), property, source)));
+  gst_object_unref (source);
+}
+
+} // namespace
+
+/// What has to be read under a lock is read before the chunk is mapped, also of automated tracks.
+GST_START_TEST (test_nothing_locks_or_allocates_while_a_chunk_is_mapped)
+{
+  const bool automated = __i__ == 1;
+  MixerBed bed;
+  bed.sink.allocation = [] (GstQuery *query) {
+    GstAllocator *allocator = new_watched_allocator ();
+    gst_query_add_allocation_param (query, allocator, nullptr);
+    gst_object_unref (allocator);
+  };
+  std::atomic<bool> watched {true};
+  bed.sink.look = [&watched] (GstBuffer *buffer) {
+    watched = watched && gst_memory_is_type (gst_buffer_peek_memory (buffer, 0), "watched");
+  };
+  Feeders feeders;
+  std::vector<Samples> tracks;
+  for (unsigned n = 0; n < 4; ++n) {
+    feeders.push_back (std::make_unique<Feeder> (bed));
+    tracks.push_back (noise (2 * 96000, n));
+    if (!automated)
+      continue;
+    automate (feeders.back ()->sink, "volume", 1.0, 0.0);
+    automate (feeders.back ()->sink, "pan", -1.0, 1.0);
+    automate (feeders.back ()->sink, "mute", 0.0, 0.0);
+    automate (feeders.back ()->sink, "solo", 0.0, 0.0);
+  }
+  only_marked_threads = true;
+  locks = 0;
+  const auto count = allocations_in ([&] { feed_to_end (bed, feeders, tracks, 1); });
+  only_marked_threads = false;
+  fail_unless (watched);
+  fail_unless_equals_int (count, 0);
+  fail_unless_equals_int (locks, 0);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_the_count_sees_an_allocation)
 {
   MixerBed bed;
@@ -162,6 +277,7 @@ static Suite *trackmixer_allocation_suite ()
   tcase_add_loop_test (
       chunks, test_no_allocation_between_chunks, 0, static_cast<int> (std::size (kCases)));
   tcase_add_loop_test (chunks, test_no_allocation_between_live_chunks, 0, kLiveCases);
+  tcase_add_loop_test (chunks, test_nothing_locks_or_allocates_while_a_chunk_is_mapped, 0, 2);
   tcase_add_test (chunks, test_the_count_sees_an_allocation);
   suite_add_tcase (suite, chunks);
   return suite;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Volume, mute, pan, solo: what they come to, that they never click, and that automation does not
-// depend on the size of a chunk.
+// Volume, mute, pan, solo: what they come to, and that they never click.
 #include <cmath>
-
-#include <gst/controller/gstdirectcontrolbinding.h>
-#include <gst/controller/gstinterpolationcontrolsource.h>
 
 #include "support.hpp"
 
@@ -214,106 +210,6 @@ GST_START_TEST (test_solo_of_a_released_pad_is_over)
 }
 GST_END_TEST;
 
-namespace {
-
-struct Point {
-  GstClockTime time;
-  double value;
-};
-
-void automate (GstPad *pad, const char *property, const std::vector<Point> &points,
-    GstInterpolationMode mode = GST_INTERPOLATION_MODE_LINEAR)
-{
-  GstControlSource *source = gst_interpolation_control_source_new ();
-  g_object_set (source, "mode", mode, nullptr);
-  fail_unless (gst_object_add_control_binding (GST_OBJECT (pad),
-      gst_direct_control_binding_new_absolute (GST_OBJECT (pad), property, source)));
-  for (const Point &point : points)
-    gst_timed_value_control_source_set (
-        GST_TIMED_VALUE_CONTROL_SOURCE (source), point.time, point.value);
-  gst_object_unref (source);
-}
-
-Samples play_automated (GstClockTime chunk, const std::function<void (GstPad *)> &set_up)
-{
-  MixerBed bed {chunk};
-  Feeder feeder {bed, {kRate, 2}};
-  set_up (feeder.sink);
-  bed.play ();
-  feeder.run ([] (Feeder &self) {
-    self.begin ();
-    // A hole in the middle, at frames that are no edge of anything.
-    self.push_all (fine_noise (2 * 20011, 3), 1);
-    self.push_all (fine_noise (2 * 20011, 4), 2, 3000, 23017);
-    self.end ();
-  });
-  fail_unless (bed.sink.wait_for_eos ());
-  return bed.sink.samples ();
-}
-
-} // namespace
-
-GST_START_TEST (test_automation_is_the_same_for_every_chunk_size)
-{
-  const auto fade = [] (GstPad *pad) {
-    automate (pad, "volume",
-        {{0, 1.0}, {100 * GST_MSECOND, 0.0}, {333 * GST_MSECOND, 2.0}, {600 * GST_MSECOND, 0.1},
-            {GST_SECOND, 1.0}});
-    automate (pad, "pan", {{50 * GST_MSECOND, -1.0}, {700 * GST_MSECOND, 1.0}});
-  };
-  const Samples reference = play_automated (10 * GST_MSECOND, fade);
-  for (const GstClockTime chunk : std::initializer_list<GstClockTime> {
-           GST_MSECOND, 7 * GST_MSECOND, 1333333, 50 * GST_MSECOND, GST_SECOND}) {
-    const Samples out = play_automated (chunk, fade);
-    fail_unless (out == reference, "chunks of %" GST_TIME_FORMAT " differ", GST_TIME_ARGS (chunk));
-  }
-}
-GST_END_TEST;
-
-GST_START_TEST (test_automated_volume_follows_its_curve)
-{
-  MixerBed bed;
-  Feeder feeder {bed, {kRate, 2}};
-  automate (feeder.sink, "volume", {{0, 0.0}, {GST_SECOND, 1.0}});
-  bed.play ();
-  feeder.run ([] (Feeder &self) {
-    self.begin ();
-    self.push_all (constant (kRate, 2), 1);
-    self.end ();
-  });
-  fail_unless (bed.sink.wait_for_eos ());
-  const Samples out = bed.sink.samples ();
-  for (std::size_t frame = 0; frame < kRate; ++frame) {
-    const double exact = 0.5 * static_cast<double> (frame) / kRate;
-    CHECK_SAMPLE (std::abs (static_cast<double> (out[2 * frame]) - exact) < 1e-6,
-        "frame %zu: %.9g, not %.9g", frame, static_cast<double> (out[2 * frame]), exact);
-  }
-  double seen = 0.0;
-  g_object_get (feeder.sink, "volume", &seen, nullptr);
-  fail_unless (seen > 0.97 && seen <= 1.0); // the property follows, once a chunk
-}
-GST_END_TEST;
-
-GST_START_TEST (test_automated_steps_do_not_click)
-{
-  MixerBed bed;
-  Feeder feeder {bed, {kRate, 2}};
-  automate (feeder.sink, "volume", {{0, 1.0}, {101 * GST_MSECOND, 0.0}, {203 * GST_MSECOND, 1.0}},
-      GST_INTERPOLATION_MODE_NONE);
-  bed.play ();
-  feeder.run ([] (Feeder &self) {
-    self.begin ();
-    self.push_all (constant (kRate / 2, 2), 1);
-    self.end ();
-  });
-  fail_unless (bed.sink.wait_for_eos ());
-  const Samples out = bed.sink.samples ();
-  fail_unless (largest_step (out, 2) <= 0.5 / 240.0 * 1.01); // 5 ms
-  fail_unless (std::count (out.begin (), out.end (), 0.0f) > 2 * 4000);
-  fail_unless (out.back () == 0.5f);
-}
-GST_END_TEST;
-
 GST_START_TEST (test_not_a_number_is_refused)
 {
   MixerBed bed {10 * GST_MSECOND, false};
@@ -331,29 +227,6 @@ GST_START_TEST (test_not_a_number_is_refused)
 }
 GST_END_TEST;
 
-/// One that is disabled leaves its property to whoever sets it, while another one is obeyed.
-GST_START_TEST (test_a_disabled_control_binding_is_not_obeyed)
-{
-  MixerBed bed;
-  Feeder feeder {bed, Format {48000, 1}};
-  automate (feeder.sink, "volume", {{0, 0.25}, {10 * GST_SECOND, 0.25}});
-  automate (feeder.sink, "mute", {{0, 0.0}, {10 * GST_SECOND, 0.0}}, GST_INTERPOLATION_MODE_NONE);
-  gst_object_set_control_binding_disabled (GST_OBJECT (feeder.sink), "volume", TRUE);
-  g_object_set (feeder.sink, "volume", 0.5, nullptr);
-  const Samples track = noise (4800, 1);
-  bed.play ();
-  feeder.run ([&] (Feeder &self) {
-    self.begin ();
-    self.push_all (track, 1);
-    self.end ();
-  });
-  fail_unless (bed.sink.wait_for_eos ());
-  Samples wanted;
-  add_to (wanted, track, 0, 0.5f);
-  check_equal (bed.sink.samples (), wanted);
-}
-GST_END_TEST;
-
 static Suite *trackmixer_sound_suite ()
 {
   Suite *suite = suite_create ("trackmixer-sound");
@@ -365,10 +238,6 @@ static Suite *trackmixer_sound_suite ()
   tcase_add_test (tests, test_pan_of_every_layout);
   tcase_add_test (tests, test_solo);
   tcase_add_test (tests, test_solo_of_a_released_pad_is_over);
-  tcase_add_test (tests, test_automation_is_the_same_for_every_chunk_size);
-  tcase_add_test (tests, test_automated_volume_follows_its_curve);
-  tcase_add_test (tests, test_automated_steps_do_not_click);
-  tcase_add_test (tests, test_a_disabled_control_binding_is_not_obeyed);
   tcase_add_test (tests, test_not_a_number_is_refused);
   suite_add_tcase (suite, tests);
   return suite;
