@@ -169,6 +169,7 @@ void Mixer::produce ()
     planned_end_ = next_end;
   }
   note_position (end);
+  mixed_ns_.store (length_of (end), std::memory_order_relaxed);
   bump (chunks_, 1);
   bump (frames_out_, frames);
   out_rate_.add (mixed, frames);

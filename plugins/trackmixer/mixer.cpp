@@ -237,6 +237,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
   position_ns_.store (segment->start, std::memory_order_relaxed);
+  mixed_ns_.store (0, std::memory_order_relaxed);
   for (auto *events : {&pending_events_, &events_after_}) {
     for (auto *event : *events)
       gst_event_unref (event);

@@ -199,6 +199,11 @@ public:
   {
     return position_ns_.load (std::memory_order_relaxed);
   }
+  /// So much is out of the mix since running time 0, at its own speed.
+  [[nodiscard]] GstClockTime time_mixed () const noexcept
+  {
+    return mixed_ns_.load (std::memory_order_relaxed);
+  }
 
 private:
   enum class Verdict { chunk, end, segment, wait, stopped, impossible };
@@ -312,6 +317,7 @@ private:
   std::atomic<std::uint64_t> generation_ {1}; // of tracks_
   std::atomic<int> rate_hz_ {0};
   std::atomic<GstClockTime> position_ns_ {0};
+  std::atomic<GstClockTime> mixed_ns_ {0};
   std::atomic<std::uint32_t> track_seqnum_ {GST_SEQNUM_INVALID};
   std::atomic<bool> live_ {false};
   std::atomic<GstClockTime> upstream_latency_ {0};

@@ -17,7 +17,7 @@ Frames TrackTimeline::place (GstClockTime time, Frames frames, int rate_hz, bool
     GstClockTime threshold, GstClockTime discont_wait) noexcept
 {
   const bool after_gap = std::exchange (gap_pending_, false);
-  Frames start = expected_;
+  Frames start = expected_ != kUnknown ? expected_ : end_;
   if (GST_CLOCK_TIME_IS_VALID (time)) {
     const Frames stamped = frame_at (time, rate_hz);
     if (after_gap &&
@@ -47,8 +47,19 @@ Frames TrackTimeline::place (GstClockTime time, Frames frames, int rate_hz, bool
   }
   if (start == kUnknown)
     start = 0;
-  expected_ = start + frames;
+  end_ = start + frames;
+  if (GST_CLOCK_TIME_IS_VALID (time) || expected_ != kUnknown)
+    expected_ = end_;
   return start;
+}
+
+void TrackTimeline::change_rate (int from_hz, int to_hz) noexcept
+{
+  expect_discontinuity ();
+  if (end_ != kUnknown)
+    end_ = static_cast<Frames> (
+        gst_util_uint64_scale_round (static_cast<guint64> (std::max<Frames> (end_, 0)),
+            static_cast<guint64> (to_hz), static_cast<guint64> (from_hz)));
 }
 
 Frames TrackTimeline::place_gap (GstClockTime end, int rate_hz) noexcept

@@ -57,6 +57,7 @@ public:
   {
     gst_segment_init (&segment, GST_FORMAT_UNDEFINED);
     expect_discontinuity ();
+    end_ = kUnknown;
     apart_since_ = GST_CLOCK_TIME_NONE;
   }
   void expect_discontinuity () noexcept
@@ -64,6 +65,13 @@ public:
     expected_ = kUnknown;
     gap_pending_ = false;
   }
+
+  /// Where audio without a time stamp goes on: behind what was placed last, or where begin_at()
+  /// says.
+  [[nodiscard]] bool has_end () const noexcept { return end_ != kUnknown; }
+  void begin_at (Frames frame) noexcept { end_ = frame; }
+  /// Frames are counted at another rate from here on.
+  void change_rate (int from_hz, int to_hz) noexcept;
 
   /// Where the buffer begins.
   Frames place (GstClockTime time, Frames frames, int rate_hz, bool discont, GstClockTime threshold,
@@ -78,7 +86,8 @@ public:
 
 private:
   static constexpr Frames kUnknown = INT64_MIN;
-  Frames expected_ {kUnknown};
+  Frames expected_ {kUnknown}; // where a time stamp would be no surprise
+  Frames end_ {kUnknown};
   Frames before_gap_ {kUnknown}; // what was expected before the gaps that are pending
   bool gap_pending_ {false};
   GstClockTime apart_since_ {GST_CLOCK_TIME_NONE};

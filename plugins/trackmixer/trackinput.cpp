@@ -84,14 +84,34 @@ GstClockTime time_in_mix (const GstSegment &segment, GstClockTime time)
   return base + (time - segment.start - segment.offset);
 }
 
+/// From here on a segment has running times: that of a track whose pad has a negative offset may
+/// begin with a part that is over already.
+GstClockTime start_of (const GstSegment &segment) noexcept
+{
+  return saturating_sum (segment.start, segment.offset);
+}
+
+/// That of it which is neither over nor behind its stop.
+GstSegment without_offset (const GstSegment &segment) noexcept
+{
+  GstSegment rest = segment;
+  rest.start = start_of (segment);
+  rest.offset = 0;
+  return rest;
+}
+
 /// At the track's own rate.
 Frames place (Element &state, Track &track, GstClockTime time, Frames frames, bool discont)
 {
   const GstClockTime time_of_mix = GST_CLOCK_TIME_IS_VALID (time)
       ? time_in_mix (track.timeline.segment, time)
       : GST_CLOCK_TIME_NONE;
-  return track.timeline.place (time_of_mix, frames, GST_AUDIO_INFO_RATE (&track.feeder_info),
-      discont, state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
+  const int rate = GST_AUDIO_INFO_RATE (&track.feeder_info);
+  // Its first audio, and nothing says when it is to be heard: now.
+  if (!track.timeline.has_end () && !GST_CLOCK_TIME_IS_VALID (time_of_mix))
+    track.timeline.begin_at (frame_at (state.mixer.time_mixed (), rate));
+  return track.timeline.place (time_of_mix, frames, rate, discont,
+      state.mixer.settings.alignment_threshold.load (std::memory_order_relaxed),
       state.mixer.settings.discont_wait.load (std::memory_order_relaxed));
 }
 
@@ -156,8 +176,12 @@ void begin_sought_segment (
 {
   const std::lock_guard lock {track.rate_mutex};
   (void)push_rest (track);
-  const Frames begin = frame_of_segment (state, track, segment, segment.start);
+  const GstClockTime start = start_of (segment);
+  const Frames begin = frame_of_segment (state, track, segment, start);
   track.queue.begin_segment (seek, begin == TrackQueue::kNever ? 0 : begin);
+  if (begin != TrackQueue::kNever && track.feeder_info.finfo)
+    track.timeline.begin_at (
+        frame_at (time_in_mix (segment, start), GST_AUDIO_INFO_RATE (&track.feeder_info)));
   track.segment_done = false;
 }
 
@@ -251,14 +275,15 @@ Part clip (const GstSegment &segment, GstClockTime time, Frames frames, int rate
 {
   // Without a time stamp nobody can say; with a segment that is open at its end, the usual case.
   if (!GST_CLOCK_TIME_IS_VALID (time) ||
-      (time >= segment.start && !GST_CLOCK_TIME_IS_VALID (segment.stop) && time <= G_MAXINT64))
+      (time >= start_of (segment) && !GST_CLOCK_TIME_IS_VALID (segment.stop) && time <= G_MAXINT64))
     return {0, frames, time};
   const GstClockTime length = gst_util_uint64_scale (
       static_cast<guint64> (frames), GST_SECOND, static_cast<guint64> (rate_hz));
+  const GstSegment rest = without_offset (segment);
   guint64 from = 0;
   guint64 to = 0;
   if (time > G_MAXINT64 ||
-      !gst_segment_clip (&segment, GST_FORMAT_TIME, time, time + length, &from, &to))
+      !gst_segment_clip (&rest, GST_FORMAT_TIME, time, time + length, &from, &to))
     return {0, 0, time};
   const Frames skipped = std::min (frames, frame_at (from - time, rate_hz));
   const Frames end = std::min (frames, frame_at (to - time, rate_hz));
@@ -346,7 +371,8 @@ bool accept_caps (Element &state, GstObject *parent, Track &track, GstCaps *caps
   }
   if (track.feeder_info.finfo &&
       GST_AUDIO_INFO_RATE (&info) != GST_AUDIO_INFO_RATE (&track.feeder_info))
-    track.timeline.expect_discontinuity (); // it counts the frames of the other rate
+    track.timeline.change_rate (
+        GST_AUDIO_INFO_RATE (&track.feeder_info), GST_AUDIO_INFO_RATE (&info));
   track.feeder_info = info;
   track.rate_hz.store (rate);
   gst_caps_replace (&track.feeder_caps, caps);
@@ -400,12 +426,13 @@ void accept_gap (Element &state, Track &track, GstEvent *event)
   GstClockTime start = GST_CLOCK_TIME_NONE;
   GstClockTime duration = GST_CLOCK_TIME_NONE;
   gst_event_parse_gap (event, &start, &duration);
-  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) ||
+  if (!GST_CLOCK_TIME_IS_VALID (start) || !GST_CLOCK_TIME_IS_VALID (duration) || duration == 0 ||
       !track.feeder_info.finfo || track.timeline.segment.format != GST_FORMAT_TIME)
     return; // says nothing about how much of the track is silent
   guint64 from = start;
   guint64 to = saturating_sum (start, duration);
-  if (!gst_segment_clip (&track.timeline.segment, GST_FORMAT_TIME, from, to, &from, &to))
+  const GstSegment rest = without_offset (track.timeline.segment);
+  if (!gst_segment_clip (&rest, GST_FORMAT_TIME, from, to, &from, &to))
     return;
   // The end from its own time: lengths in frames are rounded, and many short gaps would add that
   // up.
@@ -459,7 +486,8 @@ GstFlowReturn accept_buffer (Element &state, GstObject *parent, Track &track, Gs
   // After a deadline that it missed a live source may have lost anything, and a time stamp that is
   // off by as much is no jitter.
   const bool resync = track.resync.exchange (false, std::memory_order_relaxed);
-  const bool discont = GST_BUFFER_IS_DISCONT (buffer) || track.lost_before || resync;
+  const bool discont = GST_BUFFER_IS_DISCONT (buffer) ||
+      GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_RESYNC) || track.lost_before || resync;
   std::string why;
   const auto held = frames_in (buffer, info, why);
   // About as long as it was meant to be, for its time to pass in silence.

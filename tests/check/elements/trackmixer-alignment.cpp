@@ -254,6 +254,57 @@ GST_START_TEST (test_running_time_from_base_and_start)
 }
 GST_END_TEST;
 
+/// A pad's negative offset leaves no running time to the first of its audio.
+GST_START_TEST (test_what_lies_before_the_offset_of_a_segment_is_cut)
+{
+  constexpr std::size_t kCut = 1000;
+  for (const int rate : kRates)
+    for (const bool begins_with_gap : {false, true}) {
+      const Samples steady = noise (40000, 1);
+      const Samples track = noise (20000, 2);
+      const Samples got = beside_a_steady_track (
+          rate, steady,
+          [&] (Feeder &self) {
+            self.begin ();
+            const std::size_t gap = begins_with_gap ? 600 : 0;
+            if (begins_with_gap)
+              self.gap (0, 600);
+            self.push_all (
+                std::span {track}.subspan (gap), 3, 1500, static_cast<std::int64_t> (gap));
+          },
+          [rate] (MixerBed &, Feeder &self) {
+            gst_pad_set_offset (self.sink, -static_cast<gint64> (time_of (kCut, rate)));
+          });
+      Samples sum = steady;
+      add_to (sum, std::span {track}.subspan (kCut));
+      check_equal (got, sum);
+    }
+}
+GST_END_TEST;
+
+GST_START_TEST (test_without_time_stamps_audio_goes_on_at_another_rate)
+{
+  MixerBed bed {kChunk};
+  Feeder track {bed, {48000, 1}};
+  constexpr std::size_t kFrames = 4800, kEdge = 100; // that the resampler rounds off
+  constexpr float kLevel = 0.25f;
+  bed.play ();
+  track.begin ();
+  fail_unless_equals_int (track.push (Samples (kFrames, kLevel), -1), GST_FLOW_OK);
+  track.format.rate_hz = 24000;
+  fail_unless (track.begin_caps ());
+  fail_unless_equals_int (track.push (Samples (kFrames, kLevel), -1), GST_FLOW_OK);
+  track.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  const Samples got = bed.sink.samples ();
+  fail_unless_equals_int (got.size (), 3 * kFrames);
+  for (std::size_t n = 0; n < got.size () - kEdge; ++n)
+    if (n < kFrames || n > kFrames + kEdge)
+      CHECK_SAMPLE (
+          std::abs (got[n] - kLevel) < 1e-3f, "frame %zu is %g", n, static_cast<double> (got[n]));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_segment_clips_both_ends_to_the_frame)
 {
   const Samples steady = noise (40000, 1);
@@ -506,6 +557,8 @@ static Suite *trackmixer_alignment_suite ()
   tcase_add_test (stamps, test_alignment_threshold_can_be_set);
   tcase_add_test (stamps, test_buffers_without_time_stamps_follow_each_other);
   tcase_add_test (stamps, test_running_time_from_base_and_start);
+  tcase_add_test (stamps, test_what_lies_before_the_offset_of_a_segment_is_cut);
+  tcase_add_test (stamps, test_without_time_stamps_audio_goes_on_at_another_rate);
   tcase_add_test (stamps, test_segment_clips_both_ends_to_the_frame);
   tcase_add_test (stamps, test_late_start_of_twenty_seconds);
   suite_add_tcase (suite, stamps);
