@@ -16,15 +16,6 @@ std::string time_text (GstClockTime time)
   return GST_CLOCK_TIME_IS_VALID (time) ? std::to_string (time) : "none";
 }
 
-std::string segment_text (const GstSegment &segment)
-{
-  return std::string {gst_format_get_name (segment.format)} + " rate " +
-      std::to_string (segment.rate) + " start " + time_text (segment.start) + " stop " +
-      time_text (segment.stop) + " time " + time_text (segment.time) + " base " +
-      time_text (segment.base) + " offset " + time_text (segment.offset) + " flags " +
-      std::to_string (segment.flags);
-}
-
 std::string text_and_free (gchar *text)
 {
   std::string out {text};
@@ -42,6 +33,15 @@ std::uint64_t sum_of (std::span<const std::uint8_t> bytes)
 }
 
 } // namespace
+
+std::string segment_text (const GstSegment &segment)
+{
+  return std::string {gst_format_get_name (segment.format)} + " rate " +
+      std::to_string (segment.rate) + " start " + time_text (segment.start) + " stop " +
+      time_text (segment.stop) + " time " + time_text (segment.time) + " base " +
+      time_text (segment.base) + " offset " + time_text (segment.offset) + " flags " +
+      std::to_string (segment.flags);
+}
 
 Scene::Scene (const char *factory, const std::string &without, bool force_live)
     : LiveBed {factory, force_live}, theirs_ {factory != std::string {"trackmixer"}},
@@ -122,6 +122,33 @@ void Scene::feed (Feeder &feeder, std::vector<Piece> pieces, const GstSegment *s
                 static_cast<guint64> (self.format.rate_hz));
       gst_pad_push (self.src, buffer);
     }
+    self.end ();
+  });
+}
+
+void Scene::begin_with_chunks (Feeder &track, std::int64_t chunks)
+{
+  track.begin ();
+  push (track, {0, chunks * kChunkFrames});
+}
+
+std::vector<Feeder *> Scene::tracks_at (std::size_t count, std::int64_t chunks)
+{
+  std::vector<Feeder *> tracks;
+  for (std::size_t n = 0; n < count; ++n)
+    tracks.push_back (&track ());
+  bed.play ();
+  for (Feeder *track : tracks)
+    begin_with_chunks (*track, chunks);
+  wait_for_chunks (static_cast<std::size_t> (chunks));
+  return tracks;
+}
+
+void Scene::go_on (Feeder &track, std::int64_t frame, std::int64_t frames)
+{
+  const Samples rest = audio (track, frames);
+  track.run ([rest, frame] (Feeder &self) {
+    self.push (rest, frame);
     self.end ();
   });
 }

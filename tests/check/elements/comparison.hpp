@@ -16,6 +16,9 @@
 namespace mt::test {
 
 using Lines = std::vector<std::string>;
+inline constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
+
+std::string segment_text (const GstSegment &segment);
 
 class Scene : public LiveBed {
 public:
@@ -37,6 +40,12 @@ public:
   GstFlowReturn push (Feeder &feeder, const Piece &piece);
   /// Pushes from a thread of its own: all there is of the track, with what begins and ends it.
   void feed (Feeder &feeder, std::vector<Piece> pieces, const GstSegment *segment = nullptr);
+  /// Begins a track with that many chunks.
+  void begin_with_chunks (Feeder &track, std::int64_t chunks);
+  /// Plays tracks that have brought so many chunks, which are out, and no more.
+  std::vector<Feeder *> tracks_at (std::size_t count, std::int64_t chunks);
+  /// What the track brings from that frame on, and its end.
+  void go_on (Feeder &track, std::int64_t frame, std::int64_t frames);
   void wait_for_chunks (std::size_t count);
   /// Waits for the end and for the feeders.
   void finish ();
@@ -83,6 +92,7 @@ private:
   GstPad *src_;
 };
 
+using Piece = Scene::Piece;
 inline constexpr const char *kLateIsTold = "a warning tells of audio that came too late";
 inline constexpr const char *kWarning = "message warning of the mixer";
 

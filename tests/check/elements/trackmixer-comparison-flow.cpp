@@ -1,38 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// audiomixer and trackmixer next to each other: ends, flushes, seeks, pads that come and go.
+// audiomixer and trackmixer next to each other: ends, flushes, seeks.
 #include "comparison.hpp"
 
 using namespace mt::test;
 
 namespace {
-
-using Piece = Scene::Piece;
-constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
-
-/// Tracks that have brought so many chunks, which are out, and no more.
-std::vector<Feeder *> tracks_at (Scene &scene, std::size_t count, std::int64_t chunks)
-{
-  std::vector<Feeder *> tracks;
-  for (std::size_t n = 0; n < count; ++n)
-    tracks.push_back (&scene.track ());
-  scene.bed.play ();
-  for (Feeder *track : tracks) {
-    track->begin ();
-    scene.push (*track, {0, chunks * kChunkFrames});
-  }
-  scene.wait_for_chunks (static_cast<std::size_t> (chunks));
-  return tracks;
-}
-
-/// What the track brings from that frame on, and its end.
-void go_on (Scene &scene, Feeder &track, std::int64_t frame, std::int64_t frames)
-{
-  const Samples rest = scene.audio (track, frames);
-  track.run ([rest, frame] (Feeder &self) {
-    self.push (rest, frame);
-    self.end ();
-  });
-}
 
 // --- the end
 
@@ -56,14 +28,14 @@ void play_ends (Scene &scene)
 
 void play_a_track_that_begins_again (Scene &scene)
 {
-  const auto tracks = tracks_at (scene, 2, 4);
+  const auto tracks = scene.tracks_at (2, 4);
   tracks[0]->end ();
   scene.push (*tracks[1], {4 * kChunkFrames, 2 * kChunkFrames});
   scene.wait_for_chunks (6);
   tracks[0]->begin ();
   scene.push (*tracks[0], {7 * kChunkFrames, 700});
   tracks[0]->end ();
-  go_on (scene, *tracks[1], 6 * kChunkFrames, 5 * kChunkFrames);
+  scene.go_on (*tracks[1], 6 * kChunkFrames, 5 * kChunkFrames);
   scene.finish ();
 }
 
@@ -82,14 +54,14 @@ void play_twice (Scene &scene)
 
 void play_paused (Scene &scene)
 {
-  const auto tracks = tracks_at (scene, 2, 3);
+  const auto tracks = scene.tracks_at (2, 3);
   gst_element_set_state (scene.bed.element, GST_STATE_PAUSED);
   for (Feeder *track : tracks)
     scene.push (*track, {3 * kChunkFrames, 2 * kChunkFrames});
   scene.wait_for_chunks (5); // a sink would hold it back, not the mixer
   scene.bed.play ();
   for (Feeder *track : tracks)
-    go_on (scene, *track, 5 * kChunkFrames, 999);
+    scene.go_on (*track, 5 * kChunkFrames, 999);
   scene.finish ();
 }
 
@@ -127,22 +99,22 @@ guint32 flush (Scene &scene, const std::vector<Feeder *> &tracks)
 
 void play_flush_of_one (Scene &scene)
 {
-  const auto tracks = tracks_at (scene, 2, 4);
+  const auto tracks = scene.tracks_at (2, 4);
   scene.push (*tracks[1], {4 * kChunkFrames, 300}); // waits for the other
   flush (scene, {tracks[1]});
   tracks[1]->begin_segment ();
-  go_on (scene, *tracks[1], 5 * kChunkFrames, 700);
-  go_on (scene, *tracks[0], 4 * kChunkFrames, 5 * kChunkFrames);
+  scene.go_on (*tracks[1], 5 * kChunkFrames, 700);
+  scene.go_on (*tracks[0], 4 * kChunkFrames, 5 * kChunkFrames);
   scene.finish ();
 }
 
 void play_flush_of_all (Scene &scene)
 {
-  const auto tracks = tracks_at (scene, 2, 4);
+  const auto tracks = scene.tracks_at (2, 4);
   const guint32 seqnum = flush (scene, tracks);
   for (Feeder *track : tracks) {
     begin_from (*track, 0, -1, seqnum);
-    go_on (scene, *track, 300, 1200);
+    scene.go_on (*track, 300, 1200);
   }
   scene.finish ();
 }
@@ -195,7 +167,7 @@ void play_seek (Scene &scene)
   constexpr std::int64_t targets[][2] {{0, -1}, {4800, -1}, {4800, 6000}, {3, -1}};
   const auto [target, stop] = targets[N];
   std::atomic<int> seeks {0};
-  const auto tracks = tracks_at (scene, 2, 4);
+  const auto tracks = scene.tracks_at (2, 4);
   for (Feeder *track : tracks)
     make_seekable (scene, *track, seeks);
   GstEvent *event = seek_to (target, stop, GST_SEEK_FLAG_FLUSH);
@@ -206,7 +178,43 @@ void play_seek (Scene &scene)
       scene.differs (
           "a buffer whose end is truncated to a nanosecond keeps a frame too many there");
   for (Feeder *track : tracks)
-    go_on (scene, *track, target, whole ? 3000 : 3001);
+    scene.go_on (*track, target, whole ? 3000 : 3001);
+  scene.finish ();
+  scene.note (std::to_string (seeks) + " seeks upstream");
+}
+
+/// A start or a stop that stays where it is, in the segment of a seek before.
+template <int N>
+void play_seek_that_keeps (Scene &scene)
+{
+  constexpr auto kFlush = GST_SEEK_FLAG_FLUSH;
+  constexpr auto kNone = GST_SEEK_TYPE_NONE, kSet = GST_SEEK_TYPE_SET;
+  std::atomic<int> seeks {0};
+  const auto tracks = scene.tracks_at (2, 4);
+  for (Feeder *track : tracks)
+    make_seekable (scene, *track, seeks);
+  GstEvent *first = seek_to (480, 9600, kFlush);
+  scene.name_seqnum (gst_event_get_seqnum (first), "of the first seek");
+  seek (scene, tracks, first, 480, 9600);
+  for (Feeder *track : tracks)
+    scene.push (*track, {480, 4 * kChunkFrames});
+  scene.wait_for_chunks (4);
+  fail_unless (settles ()); // the position is behind the fourth
+  const auto time = [] (std::int64_t frame) {
+    return static_cast<gint64> (time_of (frame, 48000));
+  };
+  const std::int64_t start = N == 1 || N == 3 ? 1200 : 480 + 4 * kChunkFrames;
+  const std::int64_t stop = N == 2 ? 4800 : N == 3 ? -1 : 9600;
+  const bool keeps_start = N == 0 || N == 2;
+  const bool resolved =
+      keeps_start && scene.differs ("a seek that keeps the start leads to where the mix is");
+  GstEvent *second = gst_event_new_seek (1.0, GST_FORMAT_TIME, kFlush,
+      keeps_start && !resolved ? kNone : kSet, keeps_start && !resolved ? 0 : time (start),
+      N == 0 || N == 1 ? kNone : kSet, stop < 0 ? -1 : time (stop));
+  scene.name_seqnum (gst_event_get_seqnum (second), "of the second seek");
+  seek (scene, tracks, second, start, stop);
+  for (Feeder *track : tracks)
+    scene.go_on (*track, start, 1500);
   scene.finish ();
   scene.note (std::to_string (seeks) + " seeks upstream");
 }
@@ -216,7 +224,7 @@ template <bool same>
 void play_two_seeks (Scene &scene)
 {
   std::atomic<int> seeks {0};
-  const auto tracks = tracks_at (scene, 2, 4);
+  const auto tracks = scene.tracks_at (2, 4);
   for (Feeder *track : tracks)
     make_seekable (scene, *track, seeks);
   GstEvent *first = seek_to (2400, -1, GST_SEEK_FLAG_FLUSH);
@@ -229,7 +237,7 @@ void play_two_seeks (Scene &scene)
   seek (scene, tracks, first, 2400, -1);
   seek (scene, tracks, second, same ? 2400 : 4800, -1);
   for (Feeder *track : tracks)
-    go_on (scene, *track, same ? 2400 : 4800, 3001);
+    scene.go_on (*track, same ? 2400 : 4800, 3001);
   scene.finish ();
   scene.note (std::to_string (seeks) + " seeks upstream");
 }
@@ -237,7 +245,7 @@ void play_two_seeks (Scene &scene)
 void play_seek_after_the_end (Scene &scene)
 {
   std::atomic<int> seeks {0};
-  const auto tracks = tracks_at (scene, 2, 4);
+  const auto tracks = scene.tracks_at (2, 4);
   for (Feeder *track : tracks) {
     make_seekable (scene, *track, seeks);
     track->end ();
@@ -247,15 +255,37 @@ void play_seek_after_the_end (Scene &scene)
   scene.name_seqnum (gst_event_get_seqnum (event), "of the seek");
   seek (scene, tracks, event, 1200, -1);
   for (Feeder *track : tracks)
-    go_on (scene, *track, 1200, 1501);
+    scene.go_on (*track, 1200, 1501);
   scene.finish ();
+}
+
+std::string frames_text (std::int64_t from)
+{
+  return "frames " + std::to_string (from) + " to " + std::to_string (from + kChunkFrames);
+}
+
+/// As the round behind it, of four chunks: later, and by a seek that does not flush.
+void repeat_the_last_round (Lines &lines)
+{
+  const auto is_segment = [] (const std::string &line) {
+    return line.starts_with ("segment time");
+  };
+  const auto begin = std::find_if (lines.rbegin (), lines.rend (), is_segment).base () - 1;
+  Lines round {begin, lines.end ()};
+  for (std::int64_t chunk = 3; chunk >= 0; --chunk)
+    replace_in (
+        round, frames_text (chunk * kChunkFrames), frames_text ((chunk + 4) * kChunkFrames));
+  replace_in (round, "base 0", "base " + std::to_string (time_of (4 * kChunkFrames, 48000)));
+  replace_in (round, "flags 9", "flags 8");
+  replace_in (round, "the first round", "the second round");
+  lines.insert (lines.end (), round.begin (), round.end ());
 }
 
 /// The first round of a loop.
 void play_segment_seek (Scene &scene)
 {
   std::atomic<int> seeks {0};
-  const auto tracks = tracks_at (scene, 1, 4);
+  const auto tracks = scene.tracks_at (1, 4);
   make_seekable (scene, *tracks[0], seeks);
   GstEvent *event = seek_to (480, 2400, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT);
   const guint32 seqnum = gst_event_get_seqnum (event);
@@ -270,9 +300,59 @@ void play_segment_seek (Scene &scene)
   fail_unless (eventually ([&] { return scene.bed.sink.count_of (GST_EVENT_SEGMENT_DONE) == 1; }));
 }
 
+/// The second round of a loop: the same audio again, in a segment of its own.
+void play_a_second_round (Scene &scene)
+{
+  std::atomic<int> seeks {0};
+  const auto tracks = scene.tracks_at (1, 4);
+  make_seekable (scene, *tracks[0], seeks);
+  constexpr std::int64_t kFrom = 480, kTo = 2400;
+  const Samples audio = scene.audio (*tracks[0], kTo - kFrom);
+  const auto end_round = [&audio] (Feeder &track, guint32 seqnum) {
+    track.push (audio, kFrom);
+    GstEvent *done =
+        gst_event_new_segment_done (GST_FORMAT_TIME, static_cast<gint64> (time_of (kTo, 48000)));
+    gst_event_set_seqnum (done, seqnum);
+    gst_pad_push_event (track.src, done);
+  };
+  const auto dones = [&scene] { return scene.bed.sink.count_of (GST_EVENT_SEGMENT_DONE); };
+  GstEvent *event = seek_to (kFrom, kTo, GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT);
+  const guint32 first = gst_event_get_seqnum (event);
+  scene.name_seqnum (first, "of the first round");
+  seek (scene, tracks, event, kFrom, kTo);
+  end_round (*tracks[0], first);
+  fail_unless (eventually ([&] { return dones () == 1; }));
+  if (scene.differs ("the rounds of a loop after the first are heard")) {
+    scene.edit (repeat_the_last_round);
+    scene.note ("the seek is done");
+    return;
+  }
+  event = seek_to (kFrom, kTo, GST_SEEK_FLAG_SEGMENT);
+  const guint32 second = gst_event_get_seqnum (event);
+  scene.name_seqnum (second, "of the second round");
+  scene.note (
+      gst_pad_push_event (scene.bed.sink.pad (), event) ? "the seek is done" : "it is refused");
+  tracks[0]->run ([&] (Feeder &self) {
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    segment.start = segment.time = segment.position = time_of (kFrom, 48000);
+    segment.stop = time_of (kTo, 48000);
+    segment.base = time_of (kTo - kFrom, 48000);
+    GstEvent *begin = gst_event_new_segment (&segment);
+    gst_event_set_seqnum (begin, second);
+    gst_pad_push_event (self.src, begin);
+    end_round (self, second);
+  });
+  fail_unless (settles ());
+  if (scene.is_ours ())
+    fail_unless (eventually ([&] { return dones () == 2; }));
+  scene.bed.stop (); // a feeder that waits there goes home
+  tracks[0]->join ();
+}
+
 void play_seeks_that_are_refused (Scene &scene)
 {
-  const auto tracks = tracks_at (scene, 2, 4); // none can seek
+  const auto tracks = scene.tracks_at (2, 4); // none can seek
   const auto result_of = [&scene] (GstEvent *event) {
     scene.note (gst_pad_push_event (scene.bed.sink.pad (), event) ? "done" : "refused");
   };
@@ -283,57 +363,7 @@ void play_seeks_that_are_refused (Scene &scene)
   result_of (gst_event_new_seek (
       1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_NONE, -1));
   for (Feeder *track : tracks)
-    go_on (scene, *track, 4 * kChunkFrames, 999);
-  scene.finish ();
-}
-
-// --- pads that come and go
-
-/// With audio from that chunk on; four are out.
-template <std::int64_t chunk>
-void play_a_pad_that_comes (Scene &scene)
-{
-  const auto tracks = tracks_at (scene, 1, 4);
-  Feeder &late = scene.track ();
-  late.begin ();
-  go_on (scene, late, chunk * kChunkFrames, 999);
-  go_on (scene, *tracks[0], 4 * kChunkFrames, 6 * kChunkFrames);
-  scene.finish ();
-  if (chunk < 4 && scene.differs (kLateIsTold))
-    scene.add (kWarning);
-}
-
-/// With audio that nobody hears any more.
-void play_a_pad_that_goes (Scene &scene)
-{
-  const auto tracks = tracks_at (scene, 2, 4);
-  scene.push (*tracks[1], {4 * kChunkFrames, 2 * kChunkFrames});
-  gst_element_release_request_pad (scene.bed.element, tracks[1]->sink);
-  go_on (scene, *tracks[0], 4 * kChunkFrames, 3 * kChunkFrames);
-  scene.finish ();
-}
-
-/// In the middle of a buffer that it has brought.
-void play_a_pad_that_goes_in_the_middle (Scene &scene)
-{
-  Feeder &a = scene.track ();
-  Feeder &b = scene.track ();
-  scene.bed.play ();
-  a.begin ();
-  b.begin ();
-  scene.push (b, {0, 10 * kChunkFrames});
-  scene.push (a, {0, 4 * kChunkFrames});
-  scene.wait_for_chunks (4);
-  gst_element_release_request_pad (scene.bed.element, b.sink);
-  go_on (scene, a, 4 * kChunkFrames, 3 * kChunkFrames);
-  scene.finish ();
-}
-
-void play_the_last_that_goes_ends_it (Scene &scene)
-{
-  const auto tracks = tracks_at (scene, 2, 4);
-  tracks[0]->end ();
-  gst_element_release_request_pad (scene.bed.element, tracks[1]->sink);
+    scene.go_on (*track, 4 * kChunkFrames, 999);
   scene.finish ();
 }
 
@@ -354,16 +384,16 @@ const Comparison comparisons[] {
     {"seek: forward", play_seek<1>},
     {"seek: with a stop", play_seek<2>},
     {"seek: within a chunk", play_seek<3>},
+    {"seek: nothing but a flush", play_seek_that_keeps<0>},
+    {"seek: keeps the stop", play_seek_that_keeps<1>},
+    {"seek: keeps the start", play_seek_that_keeps<2>},
+    {"seek: without the stop", play_seek_that_keeps<3>},
     {"seek: the same twice", play_two_seeks<true>, false, true},
     {"seek: two", play_two_seeks<false>},
     {"seek: after the end", play_seek_after_the_end},
     {"seek: of a segment", play_segment_seek},
+    {"seek: of a segment, twice", play_a_second_round},
     {"seek: refused", play_seeks_that_are_refused, false, true},
-    {"pads: one comes", play_a_pad_that_comes<6>},
-    {"pads: one comes too late", play_a_pad_that_comes<3>},
-    {"pads: one goes", play_a_pad_that_goes},
-    {"pads: one goes in the middle of a buffer", play_a_pad_that_goes_in_the_middle},
-    {"pads: one goes, the others have ended", play_the_last_that_goes_ends_it},
 };
 
 } // namespace

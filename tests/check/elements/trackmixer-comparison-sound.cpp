@@ -6,8 +6,6 @@ using namespace mt::test;
 
 namespace {
 
-using Piece = Scene::Piece;
-constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
 constexpr GstAudioFormat kF32 = GST_AUDIO_FORMAT_F32;
 constexpr GstAudioFormat kS16 = GST_AUDIO_FORMAT_S16;
 
@@ -21,12 +19,6 @@ void accept (Scene &scene, const char *caps)
 void accept (Scene &scene, const Format &format)
 {
   scene.bed.sink.accepts = caps_of (format);
-}
-
-void begin_with_chunks (Scene &scene, Feeder &track, std::int64_t chunks)
-{
-  track.begin ();
-  scene.push (track, {0, chunks * kChunkFrames});
 }
 
 // --- gains
@@ -58,6 +50,36 @@ void play_gains (Scene &scene)
   scene.finish ();
 }
 
+/// Tracks that are loud together, in integers: a sum that leaves the range and comes back.
+template <int N>
+void play_clipping (Scene &scene)
+{
+  constexpr float kLoud = 7.0f; // times noise of an eighth of full scale
+  accept (scene, {48000, 2, kS16});
+  std::vector<float> signs {kLoud, kLoud};
+  if (N == 1)
+    signs.push_back (-kLoud);
+  if (N == 1 && scene.differs ("the sum is saturated once, and not with each track"))
+    std::swap (signs[1], signs[2]); // so that no part of it leaves the range
+  Samples audio = noise (2 * 3001, 1);
+  scene.bed.play ();
+  std::vector<std::pair<Feeder *, Samples>> tracks;
+  for (const float sign : signs) {
+    Samples own = audio;
+    for (float &sample : own)
+      sample *= sign;
+    tracks.emplace_back (&scene.track ({48000, 2, kS16}), own);
+  }
+  for (auto &[track, own] : tracks)
+    track->run ([&own] (Feeder &self) {
+      self.begin ();
+      self.push (std::span {own}.first (2 * 1200), 0);
+      self.push (std::span {own}.subspan (2 * 1200), 1200);
+      self.end ();
+    });
+  scene.finish ();
+}
+
 /// At a chunk that both know.
 template <int N>
 void play_a_change_of_gain (Scene &scene)
@@ -68,7 +90,7 @@ void play_a_change_of_gain (Scene &scene)
     g_object_set (scene.bed.element, "ramp-time", static_cast<guint64> (0), nullptr);
   scene.bed.play ();
   for (Feeder *track : {&a, &b})
-    begin_with_chunks (scene, *track, 4);
+    scene.begin_with_chunks (*track, 4);
   scene.wait_for_chunks (4);
   if (N == 0)
     g_object_set (b.sink, "volume", 0.25, nullptr);
@@ -128,6 +150,59 @@ void play_formats (Scene &scene)
   scene.finish ();
 }
 
+/// Downstream takes nothing that the mix could be: who says it, and what do the feeders hear?
+template <int N>
+void play_no_common_caps (Scene &scene)
+{
+  constexpr const char *caps[] {"video/x-raw", "audio/x-raw,format=S16BE"};
+  Feeder &track = scene.track (); // linked before that is known
+  accept (scene, caps[N]);
+  scene.bed.play ();
+  track.run ([&scene] (Feeder &self) {
+    self.begin ();
+    GstFlowReturn flow = GST_FLOW_OK;
+    for (std::int64_t at = 0; flow == GST_FLOW_OK && at < 480000; at += 480)
+      flow = scene.push (self, {at, 480});
+    scene.note_flow ("the feeder hears", flow);
+  });
+  fail_unless (track.finishes ());
+  fail_unless (settles ());
+  if (!scene.differs ("the mixer says so, and ends; there only the caps of the tracks are refused"))
+    return;
+  scene.edit ([] (Lines &lines) {
+    GstSegment segment;
+    gst_segment_init (&segment, GST_FORMAT_TIME);
+    lines = {"stream-start", "segment " + segment_text (segment) + " seqnum: a track's segment",
+        "eos seqnum: a track's segment"};
+  });
+  scene.add ("message error of the mixer");
+}
+
+/// A track of another rate beside one, which says nothing.
+void play_another_rate (Scene &scene)
+{
+  accept (scene, Format {});
+  Feeder &a = scene.track ();
+  Feeder &b = scene.track ({44100, 2});
+  scene.bed.play ();
+  scene.begin_with_chunks (a, 4);
+  if (scene.differs ("tracks of another rate are resampled, and not refused")) {
+    gst_element_release_request_pad (scene.bed.element, b.sink);
+    scene.note ("its caps are taken: yes");
+    scene.note_flow ("its audio", GST_FLOW_OK);
+  } else {
+    gst_pad_push_event (b.src, gst_event_new_stream_start ("of another rate"));
+    scene.note (std::string {"its caps are taken: "} + (b.begin_caps () ? "yes" : "no"));
+    b.begin_segment ();
+    scene.note_flow (
+        "its audio", b.push (Samples (std::size_t {2} * 8820), 0, GST_BUFFER_FLAG_GAP));
+    b.end ();
+  }
+  scene.wait_for_chunks (4);
+  scene.go_on (a, 4 * kChunkFrames, 7680 + 999);
+  scene.finish ();
+}
+
 /// Of the second track, which is not asked for what goes out.
 template <int N>
 void play_a_change_of_caps (Scene &scene)
@@ -137,8 +212,8 @@ void play_a_change_of_caps (Scene &scene)
   Feeder &a = scene.track ();
   Feeder &b = scene.track ();
   scene.bed.play ();
-  begin_with_chunks (scene, a, 8);
-  begin_with_chunks (scene, b, 4);
+  scene.begin_with_chunks (a, 8);
+  scene.begin_with_chunks (b, 4);
   scene.wait_for_chunks (4);
   b.format = changes[N];
   b.begin_caps ();
@@ -196,7 +271,7 @@ void play_caps_queries (Scene &scene)
   };
   ask ("before");
   scene.bed.play ();
-  begin_with_chunks (scene, track, 4);
+  scene.begin_with_chunks (track, 4);
   scene.wait_for_chunks (4);
   ask ("then");
   track.end ();
@@ -214,6 +289,8 @@ const Comparison comparisons[] {
     {"gains: S16, twice", play_gains<6>},
     {"gains: S16, 0 and mute", play_gains<7>},
     {"gains: S16, clipped", play_gains<8>},
+    {"gains: S16, clipped together", play_clipping<0>},
+    {"gains: S16, clipped on the way", play_clipping<1>},
     {"gains: volume changes", play_a_change_of_gain<0>},
     {"gains: mute and back", play_a_change_of_gain<1>},
     {"formats: S16 and F32", play_formats<0>},
@@ -230,6 +307,9 @@ const Comparison comparisons[] {
     {"formats: a list of rates", play_formats<11>},
     {"formats: ranges and a mask", play_formats<12>},
     {"formats: another number of channels first", play_formats<13>},
+    {"formats: nothing in common", play_no_common_caps<0>},
+    {"formats: no format in common", play_no_common_caps<1>},
+    {"formats: another rate", play_another_rate},
     {"caps: to S16 and back", play_a_change_of_caps<0>},
     {"caps: to mono and back", play_a_change_of_caps<1>},
     {"caps: to mono S32 and back", play_a_change_of_caps<2>},

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// audiomixer and trackmixer next to each other: queries, signals, events that pass through, names
-// of pads, and the mix by the clock.
+// audiomixer and trackmixer next to each other: queries, signals, events that pass through, and
+// the mix by the clock.
 #include "comparison.hpp"
 
 using namespace mt::test;
 
 namespace {
-
-using Piece = Scene::Piece;
-constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
-
-void begin_with_chunks (Scene &scene, Feeder &track, std::int64_t chunks)
-{
-  track.begin ();
-  scene.push (track, {0, chunks * kChunkFrames});
-}
 
 // --- queries
 
@@ -56,6 +47,43 @@ void play_position (Scene &scene)
   note_times (scene, "the end");
 }
 
+/// In every state, and before, between and after two runs.
+void play_position_in_every_state (Scene &scene)
+{
+  const auto to = [&scene] (GstState state) {
+    fail_if (gst_element_set_state (scene.bed.element, state) == GST_STATE_CHANGE_FAILURE);
+    note_times (scene, gst_element_state_get_name (state));
+  };
+  Feeder &track = scene.track ();
+  note_times (scene, "made");
+  for (int run = 0; run < 2; ++run) {
+    to (GST_STATE_READY);
+    to (GST_STATE_PAUSED);
+    track.begin ();
+    note_times (scene, "with caps");
+    scene.push (track, {0, 4 * kChunkFrames});
+    scene.wait_for_chunks (4);
+    fail_unless (settles ()); // it moves on once its push has returned
+    note_times (scene, "with audio");
+    to (GST_STATE_PLAYING);
+    scene.push (track, {4 * kChunkFrames, 999});
+    track.end ();
+    fail_unless (scene.bed.sink.wait_for_eos ());
+    fail_unless (settles ());
+    note_times (scene, "the end");
+    to (GST_STATE_PAUSED);
+    to (GST_STATE_READY);
+    scene.bed.sink.forget ();
+  }
+  to (GST_STATE_NULL);
+  if (scene.differs (
+          "before the first chunk POSITION is 0 in TIME, and unknown in other formats")) {
+    replace_in (scene.notes, "position in time: -1", "position in time: 0");
+    for (const char *unknown : {"position in default: -1", "position in default: 0"})
+      replace_in (scene.notes, unknown, "position in default: none");
+  }
+}
+
 template <int N>
 void play_duration (Scene &scene)
 {
@@ -76,7 +104,7 @@ void play_duration (Scene &scene)
     };
   scene.bed.play ();
   for (Feeder *track : tracks)
-    begin_with_chunks (scene, *track, 4);
+    scene.begin_with_chunks (*track, 4);
   gint64 value = -1;
   const bool ok = gst_pad_peer_query_duration (scene.bed.sink.pad (), GST_FORMAT_TIME, &value);
   scene.note (ok ? std::string {"duration "} + std::to_string (value) : "no duration");
@@ -206,12 +234,68 @@ void play_signals (Scene &scene)
 
 // --- events
 
+GstTagList *tags_of (const char *title)
+{
+  return gst_tag_list_new (GST_TAG_TITLE, title, nullptr);
+}
+
+/// What says of a track what it is, before its audio and between it.
+void play_events_of_a_stream (Scene &scene)
+{
+  Feeder &a = scene.track ();
+  Feeder &b = scene.track ();
+  const auto tell = [] (Feeder &track, const char *id) {
+    GstEvent *start = gst_event_new_stream_start (id);
+    gst_event_set_group_id (start, 4711);
+    GstStream *stream = gst_stream_new (id, nullptr, GST_STREAM_TYPE_AUDIO, GST_STREAM_FLAG_SELECT);
+    gst_event_set_stream (start, stream);
+    gst_pad_push_event (track.src, start);
+    GstStreamCollection *collection = gst_stream_collection_new (id);
+    gst_stream_collection_add_stream (collection, stream);
+    gst_pad_push_event (track.src, gst_event_new_stream_collection (collection));
+    gst_object_unref (collection);
+  };
+  const auto tell_more = [] (Feeder &track) {
+    gst_pad_push_event (track.src, gst_event_new_tag (tags_of ("a title")));
+    GstToc *toc = gst_toc_new (GST_TOC_SCOPE_GLOBAL);
+    gst_pad_push_event (track.src, gst_event_new_toc (toc, FALSE));
+    gst_toc_unref (toc);
+    gst_pad_push_event (track.src, gst_event_new_stream_group_done (4711));
+  };
+  scene.bed.play ();
+  for (Feeder *track : {&a, &b}) {
+    tell (*track, track == &a ? "one" : "two");
+    track->begin_caps ();
+    track->begin_segment ();
+    tell_more (*track);
+    scene.push (*track, {0, 4 * kChunkFrames});
+  }
+  scene.wait_for_chunks (4);
+  tell (b, "three"); // without an end before it
+  b.begin_caps ();
+  b.begin_segment ();
+  tell_more (b);
+  for (Feeder *track : {&a, &b}) {
+    scene.push (*track, {4 * kChunkFrames, 999});
+    tell_more (*track);
+    track->end ();
+  }
+  scene.finish ();
+  if (scene.differs ("TOC, STREAM_COLLECTION and STREAM_GROUP_DONE of a track are not the mix's"))
+    scene.edit ([] (Lines &lines) {
+      std::erase_if (lines, [] (const auto &line) {
+        return line.starts_with ("toc") || line.starts_with ("stream-collection") ||
+            line.starts_with ("stream-group-done");
+      });
+    });
+}
+
 /// In their place among the chunks.
 void play_events (Scene &scene)
 {
   Feeder &track = scene.track ();
   scene.bed.play ();
-  begin_with_chunks (scene, track, 4);
+  scene.begin_with_chunks (track, 4);
   scene.wait_for_chunks (4);
   gst_pad_push_event (
       track.src, gst_event_new_tag (gst_tag_list_new (GST_TAG_TITLE, "title", nullptr)));
@@ -226,39 +310,6 @@ void play_events (Scene &scene)
   scene.push (track, {6 * kChunkFrames, 999});
   track.end ();
   scene.finish ();
-}
-
-// --- names
-
-void play_names (Scene &scene)
-{
-  std::vector<GstPad *> pads;
-  for (const char *name :
-      {"sink_%u", "sink_4", "sink_%u", "sink_1", "sink_%u", "sink_100", "sink_%u"}) {
-    GstPad *pad = gst_element_request_pad_simple (scene.bed.element, name);
-    scene.note (std::string {name} + ": " + (pad ? GST_PAD_NAME (pad) : "none"));
-    if (pad)
-      pads.push_back (pad);
-  }
-  gst_element_release_request_pad (scene.bed.element, pads[1]);
-  GstPad *again = gst_element_request_pad_simple (scene.bed.element, "sink_4");
-  scene.note (again ? "sink_4 again" : "no sink_4 any more");
-  pads.push_back (again);
-  GST_OBJECT_LOCK (scene.bed.element);
-  scene.note (std::to_string (scene.bed.element->numsinkpads) + " pads");
-  GST_OBJECT_UNLOCK (scene.bed.element);
-  auto *proxy = GST_CHILD_PROXY (scene.bed.element);
-  for (guint n = 0; n < gst_child_proxy_get_children_count (proxy); ++n) {
-    GObject *child = gst_child_proxy_get_child_by_index (proxy, n);
-    scene.note (std::string {"child "} + GST_OBJECT_NAME (child));
-    g_object_unref (child);
-  }
-  gst_child_proxy_set (GST_CHILD_PROXY (scene.bed.element), "sink_100::volume", 0.5, nullptr);
-  gdouble volume = 0;
-  gst_child_proxy_get (GST_CHILD_PROXY (scene.bed.element), "sink_100::volume", &volume, nullptr);
-  scene.note (std::string {"volume "} + std::to_string (volume));
-  for (GstPad *pad : pads)
-    gst_object_unref (pad);
 }
 
 // --- by the clock
@@ -365,6 +416,7 @@ void play_an_inactive_track (Scene &scene)
 
 const Comparison comparisons[] {
     {"position: after each chunk", play_position},
+    {"position: in every state", play_position_in_every_state},
     {"duration: the second is longer", play_duration<0>},
     {"duration: the first is longer", play_duration<1>},
     {"duration: the second is unknown", play_duration<2>},
@@ -382,7 +434,7 @@ const Comparison comparisons[] {
     {"drain", play_drain},
     {"signals", play_signals},
     {"events", play_events},
-    {"names", play_names},
+    {"events: of a stream", play_events_of_a_stream},
     {"live: a late track", play_a_late_track<false>},
     {"live: a late track, DISCONT", play_a_late_track<true>},
     {"live: a dead track", play_a_dead_track},

@@ -6,8 +6,6 @@ using namespace mt::test;
 
 namespace {
 
-using Piece = Scene::Piece;
-constexpr std::int64_t kChunkFrames = 480; // of 10 ms at 48 kHz
 constexpr guint kDiscont = GST_BUFFER_FLAG_DISCONT;
 // Times of a multiple of three frames at 48 kHz are whole nanoseconds.
 
@@ -22,6 +20,13 @@ Feeder &track_beside_steady (Scene &scene, std::int64_t steady_frames)
     pieces.push_back ({at, std::min<std::int64_t> (1200, steady_frames - at)});
   scene.feed (steady, pieces);
   return track;
+}
+
+constexpr const char *kWhereItSays = "audio behind a gap goes where its time stamp says";
+
+constexpr GstClockTime time_of_frame (guint64 frame)
+{
+  return frame * GST_SECOND / 48000;
 }
 
 GstSegment segment_from (std::int64_t start, std::int64_t stop, std::int64_t base)
@@ -82,15 +87,14 @@ template <int N>
 void play_segment (Scene &scene)
 {
   const Segmented segments[] {
-      {0, -1, 4800, 0, {{0, 1000}, {1000, 2000}}},
-      {4800, -1, 0, 0, {{4800, 999}, {5799, 2001}}},
+      {0, -1, 4800, 0, {{0, 1000}, {1000, 2000}}}, {4800, -1, 0, 0, {{4800, 999}, {5799, 2001}}},
       {4800, -1, 2400, 0, {{4800, 999}, {5799, 2001}}},
       {3000, 6000, 0, 0, {{2100, 600}, {2700, 600}, {3300, 2400}, {5700, 600}, {6300, 600}}},
       {3000, 6000, 1500, 0, {{2400, 4200}}}, // cut at both ends
-      {3000, 3003, 0, 0, {{2400, 4200}}},
-      {3000, 3000, 0, 0, {{2400, 4200}}},
+      {3000, 3003, 0, 0, {{2400, 4200}}}, {3000, 3000, 0, 0, {{2400, 4200}}},
       {0, -1, 0, 250 * GST_MSECOND, {{0, 1500}, {1500, 1500}}},
       {0, -1, 24000, -250 * GST_MSECOND, {{0, 1500}, {1500, 1500}}},
+      {0, -1, 0, -20 * GST_MSECOND, {{0, 600}, {600, 2400}, {3000, 1500}}}, // from 960 on
   };
   const Segmented &segmented = segments[N];
   // Alone with an offset: GStreamer gives its segment another seqnum then.
@@ -99,6 +103,44 @@ void play_segment (Scene &scene)
   scene.bed.play ();
   const GstSegment segment = segment_from (segmented.start, segmented.stop, segmented.base);
   scene.feed (track, segmented.pieces, &segment);
+  scene.finish ();
+}
+
+/// As a source has it that a seek without flush has moved on: of its running time, so much is over.
+template <int N>
+void play_segment_with_offset (Scene &scene)
+{
+  constexpr std::int64_t offsets[] {3000, 999, 3000};
+  constexpr std::int64_t begins[] {3000, 999, 2001}; // the last lies before it in part
+  Feeder &track = track_beside_steady (scene, 9000);
+  GstSegment segment = segment_from (0, -1, 600);
+  segment.offset = time_of (offsets[N], 48000);
+  if (N == 2 && scene.differs ("what lies before the offset of a segment has no running time")) {
+    (void)scene.audio (track, 999); // which is cut
+    scene.feed (track, {{3000, 201}, {3201, 2001}}, &segment);
+  } else {
+    scene.feed (track, {{begins[N], 1200}, {begins[N] + 1200, 2001}}, &segment);
+  }
+  scene.finish ();
+}
+
+/// Audio without a time stamp at the start of a segment, of the first or of the second.
+template <bool second>
+void play_segment_without_stamps (Scene &scene)
+{
+  Feeder &track = track_beside_steady (scene, 12000);
+  const Samples one = scene.audio (track, 3000), two = scene.audio (track, 3000);
+  track.run ([&] (Feeder &self) {
+    GstSegment segment = segment_from (48000, -1, second ? 0 : 3000);
+    self.begin (&segment);
+    self.push (one, second ? 48000 : -1);
+    if (second) {
+      segment = segment_from (96000, -1, 6000);
+      self.begin_segment (&segment);
+    }
+    self.push (two, -1);
+    self.end ();
+  });
   scene.finish ();
 }
 
@@ -155,6 +197,7 @@ void play_stamps (Scene &scene)
       {kThreshold, kWait, {{3000, 999}, {3999, 999}}}, // begins later
       {kThreshold, kWait, {{0, 1000}, {4801, 1001, kDiscont}, {5802, 1000}}, false, true},
       {kThreshold, 0, {{1, 999}, {8002, 1001}}, false, true},
+      {kThreshold, kWait, {{0, 999}, {1005, 999, GST_BUFFER_FLAG_RESYNC}, {2004, 999}}},
   };
   const Stamped &stamped = stamps[N];
   g_object_set (scene.bed.element, "alignment-threshold", stamped.threshold, "discont-wait",
@@ -186,8 +229,7 @@ void play_gaps (Scene &scene)
   };
   const Gap &gap = all[N];
   Feeder &track = track_beside_steady (scene, 9000);
-  const guint flags =
-      N == 4 && scene.differs ("audio behind a gap goes where its time stamp says") ? kDiscont : 0;
+  const guint flags = N == 4 && scene.differs (kWhereItSays) ? kDiscont : 0;
   const Samples one = scene.audio (track, gap.before), two = scene.audio (track, 2001);
   track.run ([&] (Feeder &self) {
     self.begin ();
@@ -213,6 +255,49 @@ void play_gap_buffers (Scene &scene)
   };
   Feeder &track = N == 0 ? track_beside_steady (scene, 3600) : scene.track ();
   scene.bed.play ();
+  scene.feed (track, pieces[N]);
+  scene.finish ();
+}
+
+/// How long they are nobody says, or that they are nothing, or they lie outside of the segment.
+template <int N>
+void play_odd_gaps (Scene &scene)
+{
+  struct Odd {
+    GstClockTime at, duration;
+  };
+  constexpr GstClockTime kNone = GST_CLOCK_TIME_NONE;
+  constexpr Odd odds[] {{time_of_frame (999), kNone}, {time_of_frame (999), 0},
+      {time_of_frame (90000), GST_SECOND}, {time_of_frame (300), time_of_frame (300)}};
+  Feeder &track = track_beside_steady (scene, 9000);
+  const bool skipped =
+      N == 0 && scene.differs ("a GAP event without a duration is none up to the segment's stop");
+  const guint flags = N == 3 && scene.differs (kWhereItSays) ? kDiscont : 0;
+  const Samples one = scene.audio (track, 999), two = scene.audio (track, 2001);
+  track.run ([&] (Feeder &self) {
+    const GstSegment segment = segment_from (0, 60000, 0);
+    self.begin (&segment);
+    self.push (one, 0);
+    if (!skipped)
+      gst_pad_push_event (self.src, gst_event_new_gap (odds[N].at, odds[N].duration));
+    self.push (two, 3000, flags);
+    self.end ();
+  });
+  scene.finish ();
+}
+
+// --- empty buffers
+
+template <int N>
+void play_empty_buffers (Scene &scene)
+{
+  const std::vector<Piece> pieces[] {
+      {{0, 0}, {0, 999}, {999, 0}, {999, 2001}, {3000, 0}},
+      {{0, 999}, {999, 0, kDiscont}, {1200, 999}}, // the flag is of the empty one
+      {{0, 999}, {3000, 0}, {-1, 999}},            // and so is the time stamp
+      {{0, 0}, {3000, 0}},
+  };
+  Feeder &track = track_beside_steady (scene, 9000);
   scene.feed (track, pieces[N]);
   scene.finish ();
 }
@@ -254,6 +339,12 @@ const Comparison comparisons[] {
     {"segment: none of it", play_segment<6>},
     {"segment: offset of a pad", play_segment<7>},
     {"segment: negative offset of a pad", play_segment<8>},
+    {"segment: offset of a pad that leaves nothing to begin with", play_segment<9>},
+    {"segment: offset", play_segment_with_offset<0>},
+    {"segment: offset that fits no chunk", play_segment_with_offset<1>},
+    {"segment: offset within the audio", play_segment_with_offset<2>},
+    {"segment: no stamps", play_segment_without_stamps<false>},
+    {"segment: no stamps in the next", play_segment_without_stamps<true>},
     {"segment: the next goes on", play_next_segment<0>},
     {"segment: the next leaves a hole", play_next_segment<1>},
     {"segment: the next goes back", play_next_segment<2>},
@@ -276,11 +367,20 @@ const Comparison comparisons[] {
     {"stamps: begins later", play_stamps<16>},
     {"stamps: odd frames behind DISCONT", play_stamps<17>},
     {"stamps: odd frames behind a hole", play_stamps<18>},
+    {"stamps: RESYNC forward by little", play_stamps<19>},
     {"gap: between audio", play_gaps<0>},
     {"gap: first", play_gaps<1>},
     {"gap: two", play_gaps<2>},
     {"gap: last", play_gaps<3>},
     {"gap: first, and a short hole", play_gaps<4>},
+    {"gap: without a duration", play_odd_gaps<0>},
+    {"gap: of no duration", play_odd_gaps<1>},
+    {"gap: behind the segment", play_odd_gaps<2>},
+    {"gap: over what is there", play_odd_gaps<3>},
+    {"empty: around audio", play_empty_buffers<0>},
+    {"empty: DISCONT", play_empty_buffers<1>},
+    {"empty: a time stamp", play_empty_buffers<2>},
+    {"empty: nothing else", play_empty_buffers<3>},
     {"gap buffer: between audio", play_gap_buffers<0>},
     {"gap buffer: around audio", play_gap_buffers<1>},
     {"gap buffer: nothing else", play_gap_buffers<2>},
