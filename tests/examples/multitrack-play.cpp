@@ -195,21 +195,35 @@ private:
     line_open_ = terminal_;
   }
 
+  /// What of the mixer's counts is a loss, or explains one, in words.
+  void report_mixer ()
+  {
+    g_autoptr (GstStructure) stats = nullptr;
+    g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
+    const auto count_of = [&] (const char *field) {
+      guint64 count = 0;
+      gst_structure_get_uint64 (stats, field, &count);
+      return count;
+    };
+    if (const guint64 late = count_of ("late-frames"))
+      warn (format (
+          "%" G_GUINT64_FORMAT " frames of the tracks came too late and are not in the mix", late));
+    if (const guint64 dropped = count_of ("dropped-frames"))
+      warn (format ("%" G_GUINT64_FORMAT " frames of the tracks could not be mixed", dropped));
+    // Who renders waits for every track as a matter of course, and nobody hears it.
+    const guint64 waits = count_of ("starved-chunks");
+    if (options_.render.empty () && waits > 0)
+      g_print ("The mix had to wait for a track %" G_GUINT64_FORMAT
+               " times. If the sound has stuttered, the file was read or decoded too slowly.\n",
+          waits);
+  }
+
   void report (double seconds)
   {
     print_tracks ();
     print_progress ();
     end_line ();
-    g_autoptr (GstStructure) stats = nullptr;
-    g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
-    std::string troubles;
-    for (const char *field : {"starved-chunks", "growths", "late-frames", "dropped-frames"}) {
-      guint64 count = 0;
-      if (gst_structure_get_uint64 (stats, field, &count) && count)
-        troubles += format ("  %s %" G_GUINT64_FORMAT, field, count);
-    }
-    if (!troubles.empty ())
-      g_print ("Mixer:%s\n", troubles.c_str ());
+    report_mixer ();
     const GstClockTime end = position (), length = duration ();
     if (!interrupted_ && end + GST_SECOND < length)
       warn (format ("\"%s\" should last %s, but its sound ends at %s; it may be cut off",

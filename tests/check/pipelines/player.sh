@@ -90,6 +90,16 @@ check 'the cut is told' says '"cut.mka" should last 0:03, but its sound ends at 
 frames=$(soxi -s cut.flac)
 check 'the rest is played' test "${frames:-0}" -gt 48000 -a "${frames:-0}" -lt 144000
 
+# Long against the queues: its mix waits for tracks now and then, as every render does.
+# shellcheck disable=SC2086
+launch matroskamux name=mux ! filesink location=long.mka \
+  $tone wave=pink-noise num-buffers=2000 ! $stereo ! flacenc ! mux. \
+  $tone freq=220 num-buffers=2000 ! $stereo ! flacenc ! mux. \
+  $tone freq=880 num-buffers=2000 ! $stereo ! flacenc ! mux.
+plays long.mka --ir ir.wav --render long.flac
+check 'a render that has lost nothing says nothing of waiting' is_silent_on 'wait'
+check 'nor of the figures behind that' is_silent_on 'starved'
+
 # Twice the same tone adds up to more than full scale.
 # shellcheck disable=SC2086
 launch matroskamux name=mux ! filesink location=loud.mka \
