@@ -67,10 +67,13 @@ struct _GstTrackMixer {
 
 namespace mt::trackmixer {
 
-[[nodiscard]] inline Element &state_of (GstObject *element) noexcept
+[[nodiscard]] inline Element &state_of (gpointer element) noexcept
 {
-  return *reinterpret_cast<GstTrackMixer *> (element)->state;
+  return *static_cast<GstTrackMixer *> (element)->state;
 }
+
+/// With the functions that read and set them; in elementproperties.cpp.
+void install_properties (GObjectClass *object_class) noexcept;
 
 // --- the pads' functions, in padfunctions.cpp; their contracts are those of GstPad
 
