@@ -25,6 +25,8 @@ def rooms(files):
 
 
 def main(sink="autoaudiosink", *files):
+    if "" in files:  # it would take the file away that is not there yet, and no change is ever heard
+        sys.exit("reverb-swap.py: the name of an IR_FILE is empty")
     Gst.init(None)
     pipeline = Gst.parse_launch(
         "audiotestsrc wave=saw freq=4 is-live=true samplesperbuffer=480 ! "

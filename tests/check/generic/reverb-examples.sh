@@ -33,6 +33,10 @@ gst-launch-1.0 -q audiotestsrc num-buffers=1 ! wavenc ! filesink location="$fold
 says 1 '^rooms heard: 2$' "$examples/reverb-swap.py" 'fakesink sync=true' "$folder/a.wav" "$folder/a.wav" \
   "$folder/nosuch.wav" "$folder/a.wav"
 
+# An empty name is no file: it says so, and waits for nothing.
+says 1 'IR_FILE is empty' "$examples/reverb-swap.py" 'fakesink sync=true' '' "$folder/a.wav"
+says 1 'IR_FILE is empty' "$examples/reverb-swap.py" 'fakesink sync=true' "$folder/a.wav" ''
+
 # As Check says it.
 echo "$((100 * (ran - failures) / ran))%: Checks: $ran, Failures: $failures, Errors: 0"
 [ $failures = 0 ]
