@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -84,9 +83,10 @@ class Responses {
 public:
   explicit Responses (const Options &options)
   {
-    char name[] = "/tmp/swap-bench-XXXXXX";
-    if (!mkdtemp (name))
-      throw std::runtime_error ("there is no folder to write to in /tmp");
+    g_autoptr (GError) error = nullptr;
+    g_autofree gchar *name = g_dir_make_tmp ("swap-bench-XXXXXX", &error);
+    if (!name)
+      throw std::runtime_error (error->message);
     folder_ = name;
     for (unsigned i = 0; i < 2; ++i) {
       samples_[i] = make_response (options, i + 1);
@@ -211,8 +211,8 @@ int main (int argc, char **argv)
       {nullptr, 0, 0, G_OPTION_ARG_NONE, nullptr, nullptr, nullptr}};
   program::parse_options (
       argc, argv, entries, "What a chunk costs at its worst while long responses change.");
-  if (options.swaps < 1 || !(options.ir_s > 0.0 && options.ir_s <= 60.0) || options.channels < 1 ||
-      options.channels > 63 || options.frames < 1)
+  if (options.swaps < 1 || !(options.ir_s * options.rate_hz >= 1.0 && options.ir_s <= 60.0) ||
+      options.channels < 1 || options.channels > 63 || options.frames < 1)
     throw std::invalid_argument ("a number is out of its range");
   if (ways)
     options.ways = split (ways);
