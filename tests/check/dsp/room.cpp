@@ -11,6 +11,7 @@
 #include "dsp/impulse.hpp"
 #include "dsp/lappednoise.hpp"
 #include "roomacoustics.hpp"
+#include "roomfigures.hpp"
 #include "run.hpp"
 #include "../sanitized.hpp"
 
@@ -227,6 +228,78 @@ START_TEST (test_reflections_are_sparse_and_then_dense)
   }
 END_TEST
 
+START_TEST (test_figures_are_what_their_names_say)
+  {
+    // The oracles themselves, where the answer is known.
+    std::vector<double> falling (96000), noise (96000), echo (96000);
+    std::mt19937_64 random {3};
+    std::normal_distribution<double> normal;
+    for (std::size_t n = 0; n < noise.size (); ++n) {
+      const double fall = std::pow (10.0, -3.0 * static_cast<double> (n) / kRate);
+      falling[n] = fall; // an RT60 of 1 s
+      noise[n] = normal (random) * fall;
+      echo[n] = noise[n] + (n >= 480 ? 0.5 * noise[n - 480] : 0.0);
+    }
+    const double early = 1.0 - std::exp (-6.0 * std::log (10.0) * 0.08);
+    ck_assert_double_eq_tol (
+        clarity_db (falling, kRate, 80.0), 10.0 * std::log10 (early / (1.0 - early)), 0.01);
+    ck_assert_double_eq_tol (definition (falling, kRate), 1.0 - std::pow (10.0, -0.3), 0.001);
+    const std::vector<double> &same = noise;
+    ck_assert_double_eq_tol (likeness (noise, same, 0, 9600, kRate), 1.0, 1e-9);
+    std::vector<double> late (noise.size (), 0.0);
+    std::copy (noise.begin (), noise.end () - 40, late.begin () + 40);
+    ck_assert_double_gt (likeness (noise, late, 0, 9600, kRate), 0.98);
+    std::generate (late.begin (), late.end (), [&] { return normal (random); });
+    ck_assert_double_lt (likeness (noise, late, 0, 9600, kRate), 0.1);
+    ck_assert_double_eq_tol (comb (echo, kRate), 0.4, 0.05); // 0.5 / (1 + 0.5 ^ 2)
+    ck_assert_double_lt (comb (noise, kRate), 0.08);
+    ck_assert_double_lt (mixing_time_s (noise, kRate), 0.02);
+  }
+END_TEST
+
+START_TEST (test_rooms_measure_as_rooms_do)
+  {
+    std::mt19937_64 random {5};
+    std::normal_distribution<double> normal;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const auto &[decay_s, first_ms, mix_ms] = kDocumented[i];
+      const Impulse ir = synthesize_room (kRooms[i], {}, kRate, 2);
+      const auto left = channel_of (ir, 0), right = channel_of (ir, 1);
+      // Energy that decays without a break from the first reflection on, in every octave.
+      for (const double hz : {500.0, 1000.0, 2000.0}) {
+        const auto band = octave_band (left, hz, kRate);
+        const double t30 = reverberation_s (band, kRate);
+        const double edt = reverberation_s (band, kRate, 0.0, -10.0);
+        ck_assert_msg (
+            std::fabs (edt / t30 - 1.0) < 0.1, "room %zu, %g Hz: EDT %g s of %g", i, hz, edt, t30);
+        const double late = std::exp (-6.0 * std::log (10.0) * (0.08 - first_ms * 1e-3) / t30);
+        const double expected_db = 10.0 * std::log10 ((1.0 - late) / late);
+        const double got_db = clarity_db (band, kRate, 80.0);
+        ck_assert_msg (std::fabs (got_db - expected_db) < 1.5, "room %zu, %g Hz: C80 %g dB, not %g",
+            i, hz, got_db, expected_db);
+      }
+      const double mixed_s = mixing_time_s (left, kRate);
+      ck_assert_double_gt (mixed_s, 0.5e-3 * mix_ms);
+      ck_assert_double_lt (mixed_s, 1.5e-3 * mix_ms + 0.01);
+      // No more of a comb than noise has by chance that decays as fast.
+      const auto from = static_cast<std::ptrdiff_t> (frames_of (1.2 * mix_ms));
+      const std::vector<double> late {left.begin () + from,
+          left.begin () + from + static_cast<std::ptrdiff_t> (24000 * decay_s)};
+      std::vector<double> noise (late.size ());
+      for (std::size_t n = 0; n < noise.size (); ++n)
+        noise[n] =
+            normal (random) * std::pow (10.0, -3.0 * static_cast<double> (n) / (kRate * decay_s));
+      ck_assert_double_lt (comb (late, kRate), 1.5 * comb (noise, kRate));
+      // Channels as microphones that are far apart have them.
+      for (const double hz : {500.0, 1000.0, 2000.0}) {
+        const auto a = octave_band (left, hz, kRate), b = octave_band (right, hz, kRate);
+        ck_assert_double_lt (likeness (a, b, 0, 3840, kRate), 0.35);
+        ck_assert_double_lt (likeness (a, b, 3840, a.size (), kRate), 0.25);
+      }
+    }
+  }
+END_TEST
+
 START_TEST (test_a_shorter_decay_is_a_smaller_room)
   {
     const auto arrival = [] (double decay_s, double rate_hz) {
@@ -355,6 +428,7 @@ int main ()
   Suite *suite = suite_create ("room");
   TCase *oracles = tcase_create ("oracles");
   tcase_add_test (oracles, test_octave_filter_is_one);
+  tcase_add_test (oracles, test_figures_are_what_their_names_say);
   suite_add_tcase (suite, oracles);
   TCase *rooms = tcase_create ("rooms");
   tcase_add_test (rooms, test_lapped_noise_is_its_definition);
@@ -362,6 +436,7 @@ int main ()
   tcase_add_test (rooms, test_low_octaves_of_the_shortest_rooms_keep_their_energy);
   tcase_add_test (rooms, test_decays_are_told);
   tcase_add_test (rooms, test_reflections_are_sparse_and_then_dense);
+  tcase_add_test (rooms, test_rooms_measure_as_rooms_do);
   tcase_add_test (rooms, test_a_shorter_decay_is_a_smaller_room);
   tcase_add_test (rooms, test_no_offset_and_bright_enough);
   tcase_add_test (rooms, test_the_end_does_not_click);
