@@ -36,7 +36,8 @@ std::optional<LoadedImpulse> load_impulse (const std::string &path, const Cancel
 
 /// The same response at another rate: delay of the resampler taken out, samples scaled by
 /// rate_hz / to_hz so that the gain at every frequency stays what it was.
-/// Something else when `cancelled`. Throws LoadError when GstAudioConverter cannot be made.
+/// Something else when `cancelled`. Throws LoadError when GstAudioConverter cannot be made, or would
+/// take minutes because the other rate is 1000 times lower or more.
 dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz, const Cancelled &cancelled);
 
 } // namespace mt::convreverb

@@ -16,6 +16,7 @@ namespace {
 
 constexpr gsize kPieces = 100;
 constexpr gsize kLeastPieceFrames = 4096; // of which some come out at any rate
+constexpr int kMostTimesLower = 1000; // the filter gets longer in proportion, and minutes to make
 
 } // namespace
 
@@ -23,6 +24,11 @@ dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz, const Can
 {
   if (loaded.rate_hz == to_hz)
     return loaded.impulse;
+  if (loaded.rate_hz / kMostTimesLower >= to_hz)
+    throw LoadError ("The impulse response has " + std::to_string (loaded.rate_hz) +
+        " Hz and the stream has " + std::to_string (to_hz) + ", which is more than " +
+        std::to_string (kMostTimesLower) +
+        " times lower. Put audioresample in front of convreverb, for a higher rate.");
   const std::size_t channels = loaded.impulse.channels;
   std::vector<GstAudioChannelPosition> positions (64, GST_AUDIO_CHANNEL_POSITION_NONE);
   GstAudioInfo in, out;

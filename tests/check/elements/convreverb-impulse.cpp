@@ -15,8 +15,8 @@ using namespace mt::test;
 
 GST_START_TEST (test_rooms_without_a_file)
 {
-  // Every room sounds in every format, is normalised, and rings as long as asked (all octaves alike,
-  // so that the whole band does as well).
+  // Every room sounds in every format, is normalised, and rings as long as asked (all octaves
+  // alike, so that the whole band does as well).
   for (int room = 0; room < 4; ++room)
     for (const int channels : {1, 2, 6}) {
       Reverb reverb (channels, kRate, "preset-room", room, "decay-time", 1.0, "damping", 0.0, "dry",
@@ -128,6 +128,22 @@ GST_START_TEST (test_too_many_samples)
   fail_unless (reverb.push (x.data (), 480) != GST_FLOW_OK);
   fail_unless (
       reverb.message (GST_MESSAGE_ERROR).find ("are 184320000 samples") != std::string::npos);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_rate_far_below_that_of_the_file)
+{
+  // The filter for it would take minutes to make.
+  const Folder folder;
+  const std::string path = folder.write ("ir.wav", wav ({1.0f, 0.5f}, 1));
+  Samples x (48, 0.5f);
+  Reverb none (1, 48, "ir-location", path.c_str ());
+  fail_unless (none.push (x.data (), 48) != GST_FLOW_OK);
+  const std::string text = none.message (GST_MESSAGE_ERROR);
+  for (const char *const part : {"48000 Hz", "has 48,", "1000 times lower", "audioresample"})
+    fail_unless (text.find (part) != std::string::npos, "'%s' in '%s'", part, text.c_str ());
+  Reverb some (1, 49, "ir-location", path.c_str ());
+  fail_unless_equals_int (some.push (x.data (), 48), GST_FLOW_OK);
 }
 GST_END_TEST;
 
@@ -297,6 +313,7 @@ static Suite *convreverb_impulse_suite ()
   tcase_add_test (impulse, test_file_at_another_rate);
   tcase_add_test (impulse, test_any_rate);
   tcase_add_test (impulse, test_too_many_samples);
+  tcase_add_test (impulse, test_rate_far_below_that_of_the_file);
   tcase_add_test (impulse, test_trim_and_normalize);
   TCase *const faults = add_group (suite, "faults");
   tcase_add_test (faults, test_files_that_cannot_be_used);
