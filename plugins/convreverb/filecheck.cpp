@@ -64,4 +64,15 @@ std::string find_file_fault (const std::string &path)
   return find_riff_fault (file, size);
 }
 
+std::string find_file_stamp (const std::string &path)
+{
+  std::error_code error;
+  const auto changed = std::filesystem::last_write_time (path, error);
+  if (error)
+    return {};
+  const std::uintmax_t size = std::filesystem::file_size (path, error);
+  return std::to_string (changed.time_since_epoch ().count ()) + " " +
+      std::to_string (error ? 0 : size);
+}
+
 } // namespace mt::convreverb

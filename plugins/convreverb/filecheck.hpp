@@ -10,4 +10,7 @@ namespace mt::convreverb {
 /// not there, a folder, not readable, empty, a RIFF file shorter than its head says.
 std::string find_file_fault (const std::string &path);
 
+/// Another one when the file has changed since: time and length. Empty when there is none.
+std::string find_file_stamp (const std::string &path);
+
 } // namespace mt::convreverb

@@ -23,6 +23,7 @@ void for_fields_of (Part part, A &a, B &b, Field &&field)
   switch (part) {
   case Part::source:
     field (a.location, b.location);
+    field (a.location_stamp, b.location_stamp);
     field (a.sample, b.sample);
     field (a.kernel, b.kernel);
     field (a.kernel_fault, b.kernel_fault);

@@ -26,6 +26,8 @@ using RoutingMatrix = std::vector<std::vector<int>>;
 /// it is a synthetic room. Cheap to copy: what is large is shared and never changes.
 struct ImpulseSettings {
   std::string location;
+  std::string
+      location_stamp; // when the file was last changed, as it was set; empty: it is not there
   std::shared_ptr<GstSample> sample;
   std::shared_ptr<const dsp::Impulse> kernel; // at the stream's rate, whatever that is
   std::string kernel_fault;                   // what is wrong with one that was set since
@@ -44,6 +46,7 @@ struct ImpulseSettings {
   void clear_source () noexcept
   {
     location.clear ();
+    location_stamp.clear ();
     sample.reset ();
     kernel.reset ();
     kernel_fault.clear ();

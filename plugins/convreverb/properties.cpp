@@ -9,6 +9,7 @@
 
 #include "arrayvalues.hpp"
 #include "element.hpp"
+#include "filecheck.hpp"
 
 namespace mt::convreverb {
 
@@ -118,6 +119,7 @@ void set_location (ImpulseSettings &impulse, const char *path)
   if (path && *path)
     impulse.clear_source ();
   impulse.location = path ? path : "";
+  impulse.location_stamp = find_file_stamp (impulse.location);
 }
 
 void set_sample (ImpulseSettings &impulse, GstSample *sample)

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -117,6 +118,58 @@ GST_START_TEST (test_what_never_fitted_does_not_come_back)
   fail_unless_equals_int (warnings, 1);
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_a_file_that_was_changed_is_read_again)
+{
+  // Its name set once more: somebody works on the response in an editor, and listens.
+  const Folder folder;
+  Random random {53};
+  const std::string path = folder.write ("ir.wav", wav ({0.5f}, 1));
+  Reverb reverb (1, kRate, RAW_IR (path), "dry", 0.0, "wet", 1.0);
+  Samples x;
+  const auto again = [&] { g_object_set (reverb.element, "ir-location", path.c_str (), nullptr); };
+  const auto last_gain = [&] { return reverb.out.back () / x.back (); };
+  x = random.samples (480);
+  reverb.push_all (x, 480);
+  fail_unless (std::fabs (last_gain () - 0.5f) < 1e-5f);
+  folder.write ("ir.wav", wav ({0.25f, 0.0f}, 1)); // of another length
+  again ();
+  push_until_changed (reverb, 1, x, random, 1);
+  fail_unless (std::fabs (last_gain () - 0.25f) < 1e-5f);
+  g_usleep (20000);                                 // more than a tick of the file system's clock
+  folder.write ("ir.wav", wav ({0.125f, 0.0f}, 1)); // of the same
+  again ();
+  push_until_changed (reverb, 2, x, random, 1);
+  fail_unless (std::fabs (last_gain () - 0.125f) < 1e-5f);
+  // As it is, it is not read.
+  again ();
+  for (int i = 0; i < 30; ++i) {
+    reverb.push_all (random.samples (480), 480);
+    g_usleep (5000);
+  }
+  fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 2);
+  // One that is gone is a failure, and the response stays.
+  std::filesystem::remove (path);
+  again ();
+  int warnings = 0;
+  for (int i = 0; warnings == 0; ++i) {
+    fail_unless (i < 20000, "no warning");
+    x = random.samples (480);
+    reverb.push_all (x, 480);
+    warnings = reverb.count_messages (GST_MESSAGE_WARNING);
+    g_usleep (500);
+  }
+  fail_unless (std::fabs (last_gain () - 0.125f) < 1e-5f);
+  // At the next start it is read in any case.
+  folder.write ("ir.wav", wav ({0.75f}, 1));
+  gst_element_set_state (reverb.element, GST_STATE_READY);
+  gst_element_set_state (reverb.element, GST_STATE_PLAYING);
+  reverb.again (1);
+  x = random.samples (480);
+  reverb.push_all (x, 480);
+  fail_unless (std::fabs (last_gain () - 0.75f) < 1e-5f);
 }
 GST_END_TEST;
 
@@ -317,6 +370,7 @@ static Suite *convreverb_changes_suite ()
   tcase_add_test (changes, test_change_through_flushes_and_formats);
   tcase_add_test (changes, test_change_made_for_a_format_that_is_no_more);
   tcase_add_test (changes, test_what_never_fitted_does_not_come_back);
+  tcase_add_test (changes, test_a_file_that_was_changed_is_read_again);
   tcase_add_test (changes, test_stop_while_it_loads);
   tcase_add_test (changes, test_end_during_a_change);
   tcase_add_test (changes, test_end_in_a_crossfade);
