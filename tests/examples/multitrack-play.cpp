@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Plays a multitrack file through trackmixer and convreverb, or renders it to a FLAC or WAV file.
+#include "inputfiles.hpp"
 #include "player.hpp"
 #include "program.hpp"
 
@@ -18,12 +19,18 @@ namespace {
 using namespace mt::player;
 using mt::program::format;
 
+constexpr gint kChannelsOfTrack = G_MININT; // --channels is not given
 constexpr int kExitFailed = 1, kExitNoSoundCard = 3, kExitInterrupted = 130;
 
 std::string clock_text (GstClockTime time)
 {
   const auto seconds = static_cast<unsigned> ((time + GST_SECOND / 2) / GST_SECOND);
   return format ("%u:%02u", seconds / 60, seconds % 60);
+}
+
+std::string channels_text (int channels)
+{
+  return channels == 1 ? "mono" : channels == 2 ? "stereo" : format ("%d channels", channels);
 }
 
 /// The stream that this element decodes or parses; empty if it does neither.
@@ -136,14 +143,32 @@ private:
       const std::string &language = track.language;
       g_print ("%3u  %-24s %s, %d Hz, %s%s\n", ++number,
           track.title.empty () ? "(no title)" : track.title.c_str (),
-          track.channels == 1       ? "mono"
-              : track.channels == 2 ? "stereo"
-                                    : format ("%d channels", track.channels).c_str (),
-          track.rate_hz, track.codec.empty () ? "raw" : track.codec.c_str (),
+          channels_text (track.channels).c_str (), track.rate_hz,
+          track.codec.empty () ? "raw" : track.codec.c_str (),
           language.empty () || language == "und" || language == "en"
               ? ""
               : format (" [%s]", language.c_str ()).c_str ());
     }
+    const MixFormat mix = player_.mix_format ();
+    if (mix.channels != 0)
+      g_print ("mix  %s, %d Hz%s\n", channels_text (mix.channels).c_str (), mix.rate_hz,
+          mix.channels > 2 && options_.channels == 0
+              ? ", as its widest track has; --channels 2 makes it stereo"
+              : "");
+  }
+
+  /// Why the reverb has no use for the impulse response; empty: it has, or it is not known.
+  std::string mismatch () const
+  {
+    const int given = options_.ir_channels, mix = player_.mix_format ().channels;
+    if (given <= 1 || mix == 0 || given == mix || (given == 4 && mix == 2))
+      return {};
+    const int fit = given == 4 ? 2 : given;
+    const std::string way_out = fit <= kMaxChannels
+        ? format ("--channels %d makes the mix fit", fit)
+        : std::string {"take one with a single channel"};
+    return format ("the impulse response \"%s\" has %d channels and the mix has %d; %s",
+        options_.ir.c_str (), given, mix, way_out.c_str ());
   }
 
   GstClockTime position () const
@@ -287,7 +312,8 @@ private:
       broken_ = {.stream_id = id, .problem = error.message};
       g_main_loop_quit (loop_);
     } else if (g_str_equal (GST_OBJECT_NAME (source), "reverb")) {
-      fail (error.message);
+      const std::string text = mismatch ();
+      fail (text.empty () ? error.message : text);
     } else if (g_str_equal (GST_OBJECT_NAME (source), "file")) {
       const std::size_t reason = debug.rfind ("system error: ");
       fail (format ("cannot write \"%s\": %s", options_.render.c_str (),
@@ -367,9 +393,11 @@ int play (Options options, const std::string &fallback, int patience_s)
       continue;
     }
     if (code != kExitFailed && !options.render.empty ()) {
+      const MixFormat mix = player.mix_format (); // gone once the pipeline has stopped
       player.commit ();
       g_autofree gchar *path = g_canonicalize_filename (options.render.c_str (), nullptr);
-      g_print ("Written: %s\n", path);
+      g_print (
+          "Written: %s (%s, %d Hz)\n", path, channels_text (mix.channels).c_str (), mix.rate_hz);
     }
     return code;
   }
@@ -381,7 +409,7 @@ int run (int argc, char **argv)
   g_auto (GStrv) files = nullptr;
   g_autofree gchar *ir = nullptr, *render = nullptr, *room = nullptr, *sink = nullptr,
                    *fallback = nullptr, *dry = nullptr, *wet = nullptr;
-  gint patience_s = 20;
+  gint patience_s = 20, channels = kChannelsOfTrack;
   const GOptionEntry entries[] {
       {"render", 'r', 0, G_OPTION_ARG_FILENAME, &render, "Write the mix to a .flac or .wav file",
           "OUT"},
@@ -390,6 +418,10 @@ int run (int argc, char **argv)
           "Built-in room: small-room, hall, plate, cathedral", "NAME"},
       {"dry", 0, 0, G_OPTION_ARG_STRING, &dry, "Level of the mix, linear", "GAIN"},
       {"wet", 0, 0, G_OPTION_ARG_STRING, &wet, "Level of the reverb, linear", "GAIN"},
+      {"channels", 0, 0, G_OPTION_ARG_INT, &channels,
+          "Channels of the mix, 1 to 8 (those of the widest track, and two where the response has "
+          "two or four)",
+          "N"},
       {"audiosink", 0, 0, G_OPTION_ARG_STRING, &sink, "Sink to play through, as for gst-launch-1.0",
           "SINK"},
       {"fallback", 0, 0, G_OPTION_ARG_FILENAME, &fallback,
@@ -411,9 +443,27 @@ int run (int argc, char **argv)
     throw std::invalid_argument ("--render takes the name of a .flac or .wav file");
   if (ir && room)
     throw std::invalid_argument ("--ir and --room both choose the room; give one of them");
+  if (channels == kChannelsOfTrack)
+    channels = 0;
+  else if (channels < 1 || channels > kMaxChannels)
+    throw std::invalid_argument (
+        format ("--channels %d: it takes a number from 1 to %d", channels, kMaxChannels));
   const auto text = [] (const gchar *value) { return std::string {value ? value : ""}; };
-  return play (
-      {files[0], text (render), text (sink), text (ir), text (room), text (dry), text (wet), {}},
+  const Response response = ir ? look_at_response (ir) : Response {};
+  if (response.tracks > 1)
+    throw std::runtime_error (format ("the impulse response \"%s\" has %d audio tracks, and it is "
+                                      "not to be guessed which is meant; take a file with one",
+        ir, response.tracks));
+  return play ({.input = files[0],
+                   .render = text (render),
+                   .audio_sink = text (sink),
+                   .ir = text (ir),
+                   .room = text (room),
+                   .dry = text (dry),
+                   .wet = text (wet),
+                   .channels = channels,
+                   .ir_channels = response.channels,
+                   .left_out = {}},
       text (fallback), patience_s);
 }
 

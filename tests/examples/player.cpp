@@ -3,6 +3,7 @@
 #include "player.hpp"
 
 #include "glue/buffermap.hpp"
+#include "inputfiles.hpp"
 #include "program.hpp"
 
 #include <gst/pbutils/pbutils.h>
@@ -46,18 +47,33 @@ std::string to_uri (const char *input)
   return uri;
 }
 
+/// Rendering makes a file of another name first, so that one counts, too.
+void refuse_to_overwrite (
+    const std::string &render, const std::string &part, const Options &options)
+{
+  for (const std::string &file : {render, part}) {
+    const char *what = is_same_file (file, options.input) ? "file to be mixed"
+        : is_same_file (file, options.ir)                 ? "impulse response"
+                                                          : nullptr;
+    if (what)
+      refuse ("cannot write \"%s\": %s is the %s", render.c_str (),
+          file == render
+              ? "it"
+              : format ("\"%s\", which it is until it is complete,", file.c_str ()).c_str (),
+          what);
+  }
+}
+
 /// What follows the reverb, as a launch line.
-std::string output_line (const Options &options)
+std::string output_line (const Options &options, const std::string &part)
 {
   const char *file = options.render.c_str ();
   if (options.render.empty ())
     return format ("audioresample ! %s",
         options.audio_sink.empty () ? "autoaudiosink name=sink" : options.audio_sink.c_str ());
-  std::error_code no_such_file;
   if (fs::is_directory (file))
     refuse ("cannot write \"%s\": it is a folder", file);
-  if (fs::equivalent (file, options.input, no_such_file))
-    refuse ("cannot write \"%s\": it is the file to be mixed", file);
+  refuse_to_overwrite (options.render, part, options);
   g_autofree gchar *lower = g_ascii_strdown (file, -1);
   if (g_str_has_suffix (lower, ".flac"))
     return "audio/x-raw,format=S24LE ! flacenc ! filesink name=file";
@@ -122,14 +138,16 @@ void Player::Stop::operator() (GstElement *pipeline) const
 
 Player::Player (const Options &options)
     : render_ {options.render}, part_ {render_.empty () ? "" : render_ + ".part"},
-      left_out_ {options.left_out}, tracks_ {options.left_out}
+      channels_ {options.channels},
+      ir_channels_ {options.ir_channels}, left_out_ {options.left_out}, tracks_ {options.left_out}
 {
   const std::string uri = to_uri (options.input.c_str ());
   // Video, subtitles and attachments are left where they are: not exposed, not decoded.
-  const std::string line = "uridecodebin name=source caps=audio/x-raw expose-all-streams=false "
-                           "trackmixer name=mixer ! capsfilter name=rate ! convreverb name=reverb "
-                           "! audioconvert ! " +
-      output_line (options);
+  const std::string line =
+      "uridecodebin name=source caps=audio/x-raw expose-all-streams=false "
+      "trackmixer name=mixer ! capsfilter name=format ! convreverb name=reverb "
+      "! audioconvert ! " +
+      output_line (options, part_);
   g_autoptr (GError) error = nullptr;
   pipeline_.reset (
       gst_parse_launch_full (line.c_str (), nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &error));
@@ -199,9 +217,14 @@ void Player::add_track (GstPad *pad)
   gst_structure_get_int (structure, "rate", &track.rate_hz);
   gst_structure_get_int (structure, "channels", &track.channels);
   GstElement *mixer = find ("mixer");
-  if (mixer->numsinkpads == 0) // the mix has the rate of the first track
-    gst_util_set_object_arg (
-        G_OBJECT (find ("rate")), "caps", format ("audio/x-raw,rate=%d", track.rate_hz).c_str ());
+  if (mixer->numsinkpads == 0) { // the mix has the rate of the first track
+    std::string mix = format ("audio/x-raw,rate=%d", track.rate_hz);
+    if (channels_ != 0)
+      mix += format (",channels=%d", channels_);
+    else if (ir_channels_ == 2 || ir_channels_ == 4) // stereo at least
+      mix += ",channels=[2,2147483647]";
+    gst_util_set_object_arg (G_OBJECT (find ("format")), "caps", mix.c_str ());
+  }
   g_autoptr (GstPad) sink = gst_element_get_compatible_pad (mixer, pad, caps);
   if (!sink || gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
     g_autofree gchar *text = gst_caps_to_string (caps);
@@ -219,6 +242,19 @@ void Player::add_unknown (GstPad *pad, const GstCaps *caps)
   const std::lock_guard guard {lock_};
   tracks_.push_back (
       {.stream_id = stream_id_of (pad), .problem = format ("no decoder for %s", codec)});
+}
+
+MixFormat Player::mix_format () const
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (find ("format"), "src");
+  g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
+  MixFormat mix;
+  if (!caps)
+    return mix;
+  const GstStructure *structure = gst_caps_get_structure (caps, 0);
+  gst_structure_get_int (structure, "rate", &mix.rate_hz);
+  gst_structure_get_int (structure, "channels", &mix.channels);
+  return mix;
 }
 
 void Player::inspect_output (GstBuffer *buffer)
@@ -252,7 +288,7 @@ void Player::finish ()
 {
   // While sound flows, its own thread ends it, in place of the next chunk: another thread would
   // have to win the stream lock of the reverb's pad against one that hardly ever lets go of it.
-  g_autoptr (GstPad) pad = gst_element_get_static_pad (find ("rate"), "src");
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (find ("format"), "src");
   const auto end = +[] (GstPad *mix, GstPadProbeInfo *, gpointer) noexcept {
     gst_pad_push_event (mix, gst_event_new_eos ());
     return GST_PAD_PROBE_DROP; // the mixer learns from the next chunk that no more is wanted

@@ -25,7 +25,17 @@ struct Options {
   std::string render;             // file to write, .flac or .wav; empty: play
   std::string audio_sink;         // launch line of the sink to play through; empty: autoaudiosink
   std::string ir, room, dry, wet; // the reverb's, as text; empty: its defaults
+  int channels {0};               // of the mix; 0: those of the widest track
+  int ir_channels {0};            // 0: not known
   std::vector<Track> left_out;    // not to be played, because of their problem
+};
+
+/// The most channels that have a usual layout.
+constexpr int kMaxChannels = 8;
+
+/// Of the mix. 0 where nothing has been mixed yet.
+struct MixFormat {
+  int rate_hz {0}, channels {0};
 };
 
 /// Owns the pipeline. All methods are for the application's thread.
@@ -53,6 +63,7 @@ public:
 
   /// All tracks found so far with what is known of them.
   std::vector<Track> tracks () const;
+  MixFormat mix_format () const;
   /// Samples of the output outside -1 … 1, and the largest of all.
   guint64 clipped_samples () const noexcept { return clipped_samples_; }
   double peak () const noexcept { return static_cast<double> (peak_.load ()); }
@@ -68,7 +79,8 @@ private:
   bool is_left_out (GstPad *pad) const;
   void inspect_output (GstBuffer *buffer);
 
-  const std::string render_, part_; // the file to make, and its name until it is complete
+  const std::string render_, part_;  // the file to make, and its name until it is complete
+  const int channels_, ir_channels_; // as in the options
   const std::vector<Track> left_out_;
   std::atomic<guint64> clipped_samples_ {0};
   std::atomic<float> peak_ {0.0f};
