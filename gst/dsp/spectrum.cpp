@@ -113,7 +113,7 @@ template <bool kTiled>
 void accumulate_tiles (
     std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
+  for (std::size_t t = tiles.from (tiles.first); t < tiles.end; t = tiles.from (t + 1)) {
     accumulate_tile<kTiled> (
         products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
   }
@@ -148,12 +148,12 @@ struct Sums {
   }
 };
 
-/// Into the second-level cache: a tile of a long response with that of its history may be more than
-/// the first holds.
+/// Into the first-level cache, also where a tile of a long response and that of its history are
+/// more than it holds: what it loses again is in the second then.
 HWY_INLINE void prefetch_slot (const float *at)
 {
-  __builtin_prefetch (at, 0, 2);
-  __builtin_prefetch (at + kTileBins, 0, 2);
+  __builtin_prefetch (at, 0, 3);
+  __builtin_prefetch (at + kTileBins, 0, 3);
 }
 
 /// From a tile to the one that the same pass comes to next.
@@ -304,12 +304,13 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
 void accumulate_ahead (
     std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
 {
-  // The hardware follows no stream from one tile to another of a range with steps. The rows after
-  // the first four find their tile in the caches.
+  // The hardware follows no stream from one run of tiles to the next. The rows after the first four
+  // find their tile in the caches.
   const Sums sums {out, later};
-  for (std::size_t t = tiles.first; t < tiles.end; t += tiles.step) {
-    const std::size_t next = t + tiles.step < tiles.end ? t + tiles.step : t;
-    accumulate_tile_ahead<true> (products, t, next, 0, sums);
+  std::size_t next = tiles.from (tiles.first);
+  for (std::size_t t = next; t < tiles.end; t = next) {
+    next = tiles.from (t + 1);
+    accumulate_tile_ahead<true> (products, t, next < tiles.end ? next : t, 0, sums);
     for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
       accumulate_tile_ahead<false> (products, t, t, first, sums);
   }
@@ -337,8 +338,8 @@ void TiledSpectra::store (
 {
   assert (slot < slots_ && spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled)
-  (reinterpret_cast<const float *> (spectrum.data ()), gain, values_ + slot * 2 * kTileBins,
-      tiles_, tile_floats_);
+  (reinterpret_cast<const float *> (spectrum.data ()), gain, values_ + slot * 2 * kTileBins, tiles_,
+      tile_floats_);
 }
 
 void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
@@ -347,8 +348,8 @@ void TiledSpectra::store_here_and (std::size_t slot, TiledSpectra &other, std::s
   assert (slot < slots_ && other_slot < other.slots_ && tiles_ == other.tiles_);
   assert (spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled_twice)
-  (reinterpret_cast<const float *> (spectrum.data ()), values_ + slot * 2 * kTileBins,
-      tile_floats_, other.values_ + other_slot * 2 * kTileBins, other.tile_floats_, tiles_);
+  (reinterpret_cast<const float *> (spectrum.data ()), values_ + slot * 2 * kTileBins, tile_floats_,
+      other.values_ + other_slot * 2 * kTileBins, other.tile_floats_, tiles_);
 }
 
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,

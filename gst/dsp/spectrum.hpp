@@ -79,11 +79,23 @@ struct Product {
   std::span<const SlotRun> runs;
 };
 
-/// Tiles first, first + step, … below end.
+/// Tiles from first to before end, of them those of one group: runs of `run` tiles are dealt out to
+/// `groups` in turn.
 struct TileRange {
   std::size_t first;
   std::size_t end;
-  std::size_t step {1};
+  std::size_t group {0};
+  std::size_t groups {1};
+  std::size_t run {1};
+
+  /// The first tile of the group from `tile` on; it may lie behind the end.
+  constexpr std::size_t from (std::size_t tile) const noexcept
+  {
+    const std::size_t round = groups * run, place = tile % round, begin = group * run;
+    if (place < begin)
+      return tile + begin - place;
+    return place < begin + run ? tile : tile + round + begin - place;
+  }
 };
 
 /// out = start + sum over all products and runs of ir x history, bin by bin, in the tiles of the

@@ -7,6 +7,10 @@
 namespace mt::dsp {
 namespace {
 
+/// Tiles next to each other are read faster. With more of them the slices of a stage would differ
+/// in how many of their tiles have their pass.
+constexpr std::size_t kTilesInRun = 16;
+
 std::size_t tiles_of (std::size_t bins)
 {
   return (bins + kTileBins - 1) / kTileBins;
@@ -33,6 +37,7 @@ bool contains (const std::vector<std::size_t> &sorted, std::size_t value)
 Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
     std::size_t channels, Planning planning, WorkCounts &counts)
     : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)},
+      run_ {std::clamp (tiles_ / shape.blocks_at_once, std::size_t {1}, kTilesInRun)},
       transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts},
       used_responses_ {used (routing, &Path::ir)}, used_inputs_ {used (routing, &Path::input)},
       used_outputs_ {used (routing, &Path::output)}, pool_ {pool_floats ()}
@@ -232,7 +237,7 @@ void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) n
       [] (const Product &product) { return !product.runs.empty (); });
   const std::size_t at_once = shape_.blocks_at_once;
   for (std::size_t group = 0; group < at_once; ++group) {
-    const TileRange tiles {first + (group - first) % at_once, end, at_once};
+    const TileRange tiles {first, end, group, at_once, run_};
     if (age (group) == 0) {
       output.ahead_silent[group] = !any;
       if (any) {
@@ -272,7 +277,7 @@ void Stage::sum_older (std::size_t index) noexcept
     return;
   }
   for (std::size_t group = 0; group < shape_.blocks_at_once; ++group) {
-    const TileRange tiles {group, tiles_, shape_.blocks_at_once};
+    const TileRange tiles {0, tiles_, group, shape_.blocks_at_once, run_};
     const std::size_t blocks = age (group);
     if (blocks == 0) {
       sum (output.all, shape_.partitions, all_runs, In::all, tiles, {});

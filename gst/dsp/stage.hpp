@@ -44,8 +44,8 @@ struct WorkCounts {
 ///
 /// Partitions are worked out for K = blocks_at_once blocks at a time, in one pass over the response
 /// with the history as far as it is known. One in K tiles does so in each block, so that all blocks
-/// cost the same: tile t in the blocks b with b - t divisible by K. The other tiles add to what
-/// that pass has left them the up to K - 1 blocks that have come since.
+/// cost the same: group g of the tiles in the blocks b with b - g divisible by K, see TileRange.
+/// The other tiles add to what that pass has left them the up to K - 1 blocks that have come since.
 ///
 /// A block that is not complete yet can be rendered as far as it is there: advance() and hear()
 /// what is known, transform(), accumulate_partial() and render(); sum_older() is done in the first
@@ -117,7 +117,7 @@ private:
     std::vector<Product> all;                                   // with the runs of every path
     std::array<std::vector<Product>, kMaxBlocksAtOnce> nearest; // [n]: the n newest blocks
     std::array<std::span<float>, kNearest> ahead;               // [n - 1]: n blocks later, in tiles
-    std::array<bool, kMaxBlocksAtOnce> ahead_silent;            // by tile modulo blocks_at_once
+    std::array<bool, kMaxBlocksAtOnce> ahead_silent;            // by group of tiles
     AlignedVector<float> older; // all but the newest block, for partial ones; in tiles
     bool audible;
     bool older_ready;
@@ -137,7 +137,7 @@ private:
   bool in_groups () const noexcept { return shape_.blocks_at_once > 1; }
   std::size_t nearest_slots () const noexcept { return shape_.blocks_at_once - 1; }
   std::size_t response_slots () const noexcept { return shape_.partitions + nearest_slots (); }
-  /// How many blocks ago the tiles t with t modulo blocks_at_once = group had their pass.
+  /// How many blocks ago the tiles of this group had their pass.
   std::size_t age (std::size_t group) const noexcept
   {
     return (block_ - group) % shape_.blocks_at_once;
@@ -147,6 +147,7 @@ private:
 
   StageShape shape_;
   std::size_t tiles_;
+  std::size_t run_; // tiles of a group next to each other
   OddTransform transform_;
   WorkCounts &counts_;
   std::vector<std::size_t> used_responses_, used_inputs_, used_outputs_;

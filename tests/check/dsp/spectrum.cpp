@@ -136,16 +136,23 @@ START_TEST (test_tile_ranges)
     const Product product {&ir.tiled, &history.tiled, {&run, 1}};
     Spectrum all (320);
     multiply_accumulate ({&product, 1}, {0, 10}, {}, all);
-    for (const TileRange tiles : {TileRange {2, 5}, TileRange {1, 10, 4}, TileRange {3, 3},
-             TileRange {9, 10, 4}, TileRange {11, 10, 4}}) {
+    const auto check = [&] (const TileRange &tiles) {
       Spectrum out (320, {9.0f, 9.0f});
       multiply_accumulate ({&product, 1}, tiles, {}, out);
       for (std::size_t b = 0; b < 320; ++b) {
         const std::size_t t = b / kTileBins;
-        const bool in = t >= tiles.first && t < tiles.end && (t - tiles.first) % tiles.step == 0;
+        const bool in =
+            t >= tiles.first && t < tiles.end && t / tiles.run % tiles.groups == tiles.group;
         ck_assert (out[b] == (in ? all[b] : std::complex<float> {9.0f, 9.0f}));
       }
-    }
+    };
+    for (std::size_t first = 0; first <= 11; ++first)
+      for (std::size_t end = 0; end <= 10; ++end)
+        for (const std::size_t groups : {1, 2, 4})
+          for (std::size_t group = 0; group < groups; ++group)
+            for (const std::size_t length : {1, 2, 3, 16})
+              check ({first, end, group, groups, length});
+    ck_assert_uint_eq (TileRange ({0, 9}).from (7), 7); // one group is all tiles
   }
 END_TEST
 
@@ -170,7 +177,7 @@ START_TEST (test_blocks_ahead)
           later[r].assign (2 * padded, 9.0f);
           where[r] = later[r].data ();
         }
-        const TileRange tiles {0, ir.tiled.tiles (), 2};
+        const TileRange tiles {0, ir.tiled.tiles (), 0, 2};
         multiply_accumulate_ahead ({products, used}, tiles, out, where);
         for (std::size_t r = 0; r < count; ++r) {
           for (std::size_t b = 0; b < padded; ++b) {
