@@ -412,6 +412,20 @@ bool can_do (GstObject *parent, GstEvent *event)
   return can;
 }
 
+/// The track's flush for this seek is to come. Under the flush lock. A bin whose children change
+/// while it passes a seek on sends it once more, and another seek may have come in between: what
+/// the first time has left behind does not count.
+void owe_flush (Track &track, std::uint32_t seqnum)
+{
+  if (track.flush_seqnum == seqnum && track.is_flushing ())
+    return; // it is here
+  track.sought_seqnum = seqnum;
+  if (track.flush_seqnum == seqnum)
+    track.flush_seqnum = 0;
+  if (track.unseekable_seqnum == seqnum)
+    track.unseekable_seqnum = 0;
+}
+
 /// For who sends the same seek again.
 void note_result (Element &state, std::uint32_t seqnum, bool sought)
 {
@@ -504,7 +518,7 @@ bool seek_tracks (Element &state, GstObject *parent, GstEvent *event)
       state.seek_flushed = false;
       state.seek_segment = segment;
       for (const auto &track : tracks)
-        track->sought_seqnum = seqnum;
+        owe_flush (*track, seqnum);
     }
   }
   const SegmentHold hold {tracks, flags};

@@ -292,6 +292,34 @@ GST_START_TEST (test_the_same_seek_fails_by_every_way)
 }
 GST_END_TEST;
 
+/// As a bin sends it when its children change meanwhile. One track has come, another seek was
+/// refused.
+GST_START_TEST (test_the_same_seek_once_more_behind_another)
+{
+  TwoSources mix;
+  mix.bed.sink.close ();
+  mix.start ();
+  mix.bed.sink.let_through (2);
+  fail_unless (mix.bed.sink.wait_for_chunks (2));
+  GstEvent *event = seek_event (12345);
+  fail_unless (send_upstream (mix.bed, gst_event_ref (event)));
+  SeekableSource late {mix.bed, {kRate, 2}, Samples (std::size_t {2} * 60000), 13};
+  late.start ();
+  for (SeekableSource *source : {&mix.a, &mix.b, &late})
+    source->can_seek = false;
+  fail_if (send_upstream (mix.bed, seek_event (100, 1.0, 0)));
+  for (SeekableSource *source : {&mix.a, &mix.b, &late})
+    source->can_seek = true;
+  fail_unless (send_upstream (mix.bed, event));
+  mix.bed.sink.open ();
+  fail_unless (mix.bed.sink.wait_for_eos (), "downstream flushes for ever");
+  check_equal (mix.bed.sink.samples (), mix.from (12345));
+  fail_unless_equals_int (mix.a.seeks, 3);
+  fail_unless_equals_int (late.seeks, 2);
+  fail_unless_equals_int (mix.bed.sink.count_of (GST_EVENT_FLUSH_STOP), 2);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_seeks_that_are_refused)
 {
   TwoSources mix;
@@ -330,6 +358,7 @@ static Suite *trackmixer_seeks_suite ()
   tcase_add_test (seeks, test_a_late_flush_beside_one_that_never_comes);
   tcase_add_test (seeks, test_seek_that_no_track_can_do);
   tcase_add_test (seeks, test_the_same_seek_fails_by_every_way);
+  tcase_add_test (seeks, test_the_same_seek_once_more_behind_another);
   tcase_add_test (seeks, test_seeks_that_are_refused);
   suite_add_tcase (suite, seeks);
   return suite;
