@@ -3,8 +3,10 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "dsp/mix.cpp"
 #include <hwy/foreach_target.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include <cstdint>
 #include <type_traits>
 
 #include "dsp/mix.hpp"
@@ -157,6 +159,14 @@ void add_ramp (std::span<Sample> acc, std::span<const Sample> in,
 }
 
 } // namespace
+
+void prefetch (const void *memory, std::size_t bytes) noexcept
+{
+  constexpr std::size_t kLine = 64;
+  const auto begin = reinterpret_cast<std::uintptr_t> (memory); // no pointer: it may lie anywhere
+  for (std::size_t n = 0; n < bytes; n += kLine)
+    hwy::Prefetch (reinterpret_cast<const std::uint8_t *> (begin + n));
+}
 
 void accumulate (std::span<float> acc, std::span<const float> in, float gain) noexcept
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The arithmetic of the mix: add a track to the sum, count what clips.
+// The arithmetic of the mix: add a track to the sum, count what clips. And fetching ahead for it.
 #pragma once
 
 #include <cstddef>
@@ -54,6 +54,11 @@ void accumulate_ramp (std::span<float> acc, std::span<const float> in,
     std::span<const GainRamp<float>> ramps, std::size_t first, std::size_t length) noexcept;
 void accumulate_ramp (std::span<double> acc, std::span<const double> in,
     std::span<const GainRamp<double>> ramps, std::size_t first, std::size_t length) noexcept;
+
+/// Has the processor fetch memory that will be read soon.
+///
+/// Shapes  any address, also one where there is no memory any more: nothing is read.
+void prefetch (const void *memory, std::size_t bytes) noexcept;
 
 /// The number of samples outside -1 … 1, which an integer format cannot hold. NaN does not count.
 std::size_t count_clipped (std::span<const float> samples) noexcept;

@@ -76,9 +76,40 @@ template <class Sample>
 bool Mixer::mix_tracks (std::span<Sample> acc, Frames begin, Frames end)
 {
   bool audible = false;
-  for (const auto &track : snapshot_)
-    audible = mix_track (*track, acc, begin, end) || audible;
+  for (std::size_t n = 0; n < snapshot_.size (); ++n) {
+    if (n + 1 < snapshot_.size ())
+      fetch_ahead (*snapshot_[n + 1], begin, end);
+    audible = mix_track (*snapshot_[n], acc, begin, end) || audible;
+  }
   return audible;
+}
+
+/// What the track holds for the chunk, while another is being mixed. What many tracks have queued
+/// is no longer in the cache, and the processor's own prefetching starts anew at each buffer and
+/// page.
+void Mixer::fetch_ahead (const Track &track, Frames begin, Frames end) noexcept
+{
+  constexpr std::size_t kBufferBytes = 5 * 64; // its private part holds memories and metas
+  constexpr std::size_t kMemoryBytes = 2 * 64;
+  const auto &mix = track.mix;
+  const GstAudioInfo &info = mix.format.info;
+  if (GST_AUDIO_INFO_LAYOUT (&info) != GST_AUDIO_LAYOUT_INTERLEAVED ||
+      (!mix.automation.active () && mix.gain.is_silent (begin)))
+    return;
+  const auto bpf = static_cast<std::size_t> (GST_AUDIO_INFO_BPF (&info));
+  for (const QueueItem &item : mix.held) {
+    if (item.start >= end)
+      break;
+    if (!item.samples)
+      continue;
+    const Frames frames = std::min (item.end (), end) - item.start;
+    if (item.object != GST_MINI_OBJECT_CAST (mix.mapped) || frames == item.frames) {
+      dsp::prefetch (item.object, kBufferBytes);
+      dsp::prefetch (item.memory, kMemoryBytes);
+    }
+    const std::size_t left = std::min (item.bytes, static_cast<std::size_t> (item.frames) * bpf);
+    dsp::prefetch (item.samples + (item.bytes - left), static_cast<std::size_t> (frames) * bpf);
+  }
 }
 
 /// Gives up what was needed for the chunk only, once it is unmapped.

@@ -273,6 +273,7 @@ private:
   void report_unwritable ();
   template <class Sample>
   bool mix_tracks (std::span<Sample> acc, Frames begin, Frames end);
+  static void fetch_ahead (const Track &track, Frames begin, Frames end) noexcept;
   void let_go () noexcept;
   void tell_selected (Frames begin, Frames end) const;
   void tell_consumed (const Track &track, GstBuffer *buffer) const;

@@ -15,6 +15,26 @@ constexpr Frames kEndRounding = 2;
 constexpr std::chrono::milliseconds kLongestHold {500};
 } // namespace
 
+/// Called by the feeder, who has just had the buffer's header in hand; when it is mixed, that may
+/// have left the cache.
+void QueueItem::note_place () noexcept
+{
+  if (kind != Kind::audio)
+    return;
+  auto *buffer = GST_BUFFER (object);
+  if (GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP) || gst_buffer_n_memory (buffer) == 0)
+    return;
+  GstMemory *first = gst_buffer_peek_memory (buffer, 0);
+  // Of other kinds mapping may be work.
+  GstMapInfo map;
+  if (!gst_memory_is_type (first, GST_ALLOCATOR_SYSMEM) ||
+      !gst_memory_map (first, &map, GST_MAP_READ))
+    return;
+  memory = first;
+  samples = reinterpret_cast<const std::byte *> (map.data);
+  gst_memory_unmap (first, &map);
+}
+
 TrackQueue::~TrackQueue ()
 {
   clear ();
@@ -128,6 +148,7 @@ GstFlowReturn TrackQueue::push (QueueItem item) noexcept
   bool wake = false;
   bool unused = false;
   bool appeared = false;
+  item.note_place ();
   {
     std::unique_lock lock {mutex_};
     feeder_ = std::this_thread::get_id ();

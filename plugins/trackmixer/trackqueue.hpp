@@ -53,12 +53,18 @@ struct QueueItem {
   Frames start {0};
   Frames frames {0};
   std::size_t bytes {0};
+  // Where its first samples were when it came, for prefetching. Not to be read through: by the time
+  // it is mixed they may lie elsewhere.
+  const GstMemory *memory {nullptr};
+  const std::byte *samples {nullptr}; // null: unknown, or nothing to hear
 
   [[nodiscard]] bool occupies_time () const noexcept
   {
     return kind == Kind::audio || kind == Kind::lost;
   }
   [[nodiscard]] Frames end () const noexcept { return start + frames; }
+  /// Sets `memory` and `samples`.
+  void note_place () noexcept;
   void drop () noexcept
   {
     if (object)

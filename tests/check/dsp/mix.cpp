@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // The arithmetic of the mix, for every SIMD width this processor has.
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <random>
 #include <span>
@@ -201,6 +202,18 @@ START_TEST (test_ramp_is_a_straight_line_however_it_is_cut)
   }
 END_TEST
 
+START_TEST (test_memory_that_is_no_more_can_be_prefetched)
+  {
+    // A buffer that has been freed meanwhile, or whose memory never was where it seemed to be.
+    mt::dsp::prefetch (nullptr, 4096);
+    mt::dsp::prefetch (reinterpret_cast<const void *> (UINTPTR_MAX - 1000), 4096);
+    const Samples<float> some (16, 0.25f);
+    mt::dsp::prefetch (some.data (), std::size_t {1} << 20);
+    for (const float sample : some)
+      ck_assert (sample == 0.25f);
+  }
+END_TEST
+
 START_TEST (test_count_clipped)
   {
     for_both_widths ([]<class Sample> (Sample) {
@@ -239,6 +252,7 @@ int main ()
   tcase_add_test (tests, test_not_a_number_stays_where_it_is);
   tcase_add_test (tests, test_gains_of_channels);
   tcase_add_test (tests, test_ramp_is_a_straight_line_however_it_is_cut);
+  tcase_add_test (tests, test_memory_that_is_no_more_can_be_prefetched);
   tcase_add_test (tests, test_count_clipped);
   suite_add_tcase (suite, tests);
   return mt::test::run_all (suite);
