@@ -268,13 +268,17 @@ TrackFormat Mixer::prepare_format (const Track &track, const GstAudioInfo &info)
   format.info = info;
   format.unconvertible = GST_AUDIO_INFO_LAYOUT (&info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED &&
       info.channels > kMaxChannels;
-  if (!format.unconvertible && !same_samples (info, mix_info_)) {
-    GstStructure *config = track.copy_converter_config ();
+  GstStructure *config = track.copy_converter_config ();
+  // What it does to the channels has to be done, also where they are those of the mix: a track that
+  // is resampled always comes in the mix's samples.
+  const bool has_matrix =
+      config && gst_structure_has_field (config, GST_AUDIO_CONVERTER_OPT_MIX_MATRIX);
+  if (!format.unconvertible && (has_matrix || !same_samples (info, mix_info_))) {
     format.converter.reset (make_converter (info, mix_info_, config));
-    if (config)
-      gst_structure_free (config);
     format.unconvertible = !format.converter;
   }
+  if (config)
+    gst_structure_free (config);
   if (format.unconvertible)
     report_unconvertible (track, info);
   return format;

@@ -306,6 +306,44 @@ GST_START_TEST (test_converter_config_is_used)
 }
 GST_END_TEST;
 
+/// A track that is resampled passes through two converters, one that is not may need none.
+GST_START_TEST (test_a_mix_matrix_is_applied_once)
+{
+  const Format formats[] {
+      {48000, 2}, {48000, 2, GST_AUDIO_FORMAT_S16}, {44100, 2}, {44100, 2, GST_AUDIO_FORMAT_S16}};
+  for (const Format &format : formats) {
+    MixerBed bed;
+    bed.sink.accepts = at_mix_rate ();
+    Feeder feeder {bed, format};
+    GstStructure *swap = gst_structure_from_string (
+        "GstAudioConverter, GstAudioConverter.mix-matrix=(GstValueArray)<"
+        "(GstValueArray)<(float)0.0, (float)0.5>, (GstValueArray)<(float)0.5, (float)0.0>>",
+        nullptr);
+    fail_unless (swap != nullptr);
+    g_object_set (feeder.sink, "converter-config", swap, nullptr);
+    gst_structure_free (swap);
+    bed.play ();
+    feeder.run ([] (Feeder &self) {
+      Samples samples;
+      for (int frame = 0; frame < 10000; ++frame)
+        samples.insert (samples.end (), {0.5f, 0.25f});
+      self.begin ();
+      self.push_all (samples, 1);
+      self.end ();
+    });
+    fail_unless (bed.sink.wait_for_eos ());
+    const Samples out = bed.sink.samples ();
+    const std::size_t middle = out.size () / 4 * 2;
+    for (const int side : {0, 1})
+      fail_unless (std::abs (out[middle + static_cast<std::size_t> (side)] -
+                       (side == 0 ? 0.125f : 0.25f)) < 1e-3f,
+          "%s at %d Hz: %g in channel %d", gst_audio_format_to_string (format.format),
+          format.rate_hz, static_cast<double> (out[middle + static_cast<std::size_t> (side)]),
+          side);
+  }
+}
+GST_END_TEST;
+
 static Suite *trackmixer_resampling_suite ()
 {
   Suite *suite = suite_create ("trackmixer-resampling");
@@ -319,6 +357,7 @@ static Suite *trackmixer_resampling_suite ()
   tcase_add_test (tests, test_a_flush_forgets_what_the_filter_holds);
   tcase_add_test (tests, test_gaps_stay_gaps);
   tcase_add_test (tests, test_converter_config_is_used);
+  tcase_add_test (tests, test_a_mix_matrix_is_applied_once);
   suite_add_tcase (suite, tests);
   return suite;
 }
