@@ -413,64 +413,6 @@ GST_START_TEST (test_late_audio_is_told_once_an_episode)
 }
 GST_END_TEST;
 
-// --- memory of downstream
-
-namespace {
-
-/// Hands out memory that nobody can map.
-GstAllocator *new_unmappable_allocator ()
-{
-  struct Class {
-    static void init (gpointer klass, gpointer) noexcept
-    {
-      auto *allocator = static_cast<GstAllocatorClass *> (klass);
-      allocator->alloc = [] (GstAllocator *self, gsize size, GstAllocationParams *) noexcept {
-        auto *memory = g_new0 (GstMemory, 1);
-        gst_memory_init (memory, static_cast<GstMemoryFlags> (0), self, nullptr, size, 0, 0, size);
-        return memory;
-      };
-      allocator->free = [] (GstAllocator *, GstMemory *memory) noexcept { g_free (memory); };
-    }
-    static void init_instance (GTypeInstance *instance, gpointer) noexcept
-    {
-      GST_ALLOCATOR (instance)->mem_type = "unmappable";
-      GST_ALLOCATOR (instance)->mem_map = [] (GstMemory *, gsize,
-                                              GstMapFlags) noexcept -> gpointer { return nullptr; };
-      GST_ALLOCATOR (instance)->mem_unmap = [] (GstMemory *) noexcept {};
-    }
-  };
-  static const GType type = g_type_register_static_simple (GST_TYPE_ALLOCATOR,
-      "UnmappableAllocator", sizeof (GstAllocatorClass), Class::init, sizeof (GstAllocator),
-      Class::init_instance, static_cast<GTypeFlags> (0));
-  return GST_ALLOCATOR (gst_object_ref_sink (g_object_new (type, nullptr)));
-}
-
-} // namespace
-
-GST_START_TEST (test_memory_that_can_not_be_written_is_an_error)
-{
-  MixerBed bed;
-  bed.sink.allocation = [] (GstQuery *query) {
-    GstAllocator *allocator = new_unmappable_allocator ();
-    gst_query_add_allocation_param (query, allocator, nullptr);
-    gst_object_unref (allocator);
-  };
-  Feeder track {bed, kMono};
-  bed.play ();
-  track.run ([] (Feeder &self) {
-    self.begin ();
-    GstFlowReturn flow = GST_FLOW_OK;
-    for (std::int64_t at = 0; flow == GST_FLOW_OK; at += 480)
-      flow = self.push (Samples (480, 0.5F), at);
-    fail_unless_equals_int (flow, GST_FLOW_ERROR);
-  });
-  const std::string error = bed.message (GST_MESSAGE_ERROR);
-  fail_unless (contains (error, "can't be written"), "%s", error.c_str ());
-  fail_unless (track.finishes ());
-  fail_unless_equals_int (bed.sink.chunk_count (), 0); // what is in it nobody knows
-}
-GST_END_TEST;
-
 // --- channels
 
 GST_START_TEST (test_too_many_channels_are_not_offered)
@@ -613,7 +555,6 @@ static Suite *trackmixer_faults_suite ()
   tcase_add_test (late, test_late_audio_is_told_once_an_episode);
   suite_add_tcase (suite, late);
   TCase *memory = tcase_create ("memory");
-  tcase_add_test (memory, test_memory_that_can_not_be_written_is_an_error);
   suite_add_tcase (suite, memory);
   TCase *channels = tcase_create ("channels");
   tcase_add_test (channels, test_too_many_channels_are_not_offered);

@@ -232,6 +232,58 @@ GST_START_TEST (test_nothing_more_comes_of_a_track_that_can_not_follow_the_rate)
 }
 GST_END_TEST;
 
+/// Who hears of it in a sync handler is in the feeder's thread, and may look at the mix, set what
+/// it likes, and flush.
+GST_START_TEST (test_a_sync_handler_may_do_anything)
+{
+  Mix mix {"trackmixer", {kRate, 1}};
+  mix.b.can_seek = false;
+  GstFlowReturn last = GST_FLOW_OK;
+  mix.b.feeder.run ([&last] (Feeder &self) {
+    for (std::int64_t at = 480; last == GST_FLOW_OK; at += 4800)
+      last = self.push (Samples (4800, 0.5f), at);
+  });
+  fail_unless (settles ());
+  struct Hearing {
+    Mix &mix;
+    std::atomic<int> warnings {0};
+
+    void hear ()
+    {
+      ++warnings;
+      (void)count_in_stats (mix.bed.element, "chunks");
+      (void)mix.b.feeder.count ("in-frames");
+      for (const char *time : {"max-size-time", "ramp-time"})
+        g_object_set (mix.bed.element, time, 20 * GST_MSECOND, nullptr);
+      g_object_set (mix.b.feeder.sink, "max-size-time", GST_SECOND, "volume", 0.5, nullptr);
+      GstQuery *query = gst_query_new_latency ();
+      fail_unless (gst_element_query (mix.bed.element, query));
+      gst_query_unref (query);
+      gst_pad_push_event (mix.b.feeder.src, gst_event_new_flush_start ());
+      gst_pad_push_event (mix.b.feeder.src, gst_event_new_flush_stop (TRUE));
+    }
+  } hearing {mix};
+  gst_bus_set_sync_handler (
+      mix.bed.bus,
+      [] (GstBus *, GstMessage *message, gpointer self) noexcept {
+        if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_WARNING)
+          static_cast<Hearing *> (self)->hear ();
+        return GST_BUS_PASS;
+      },
+      &hearing, nullptr);
+  fail_unless (seek (mix.bed, 2.0, 0));
+  fail_unless (mix.b.feeder.finishes (), "what the handler does hangs");
+  fail_unless_equals_int (hearing.warnings, 1);
+  gst_bus_set_sync_handler (mix.bed.bus, nullptr, nullptr, nullptr);
+  mix.bed.sink.forget ();
+  fail_unless (mix.a.segment (2.0, 1.0, 0));
+  const Samples audio = noise (1920, 1);
+  fail_unless_equals_int (mix.a.feeder.push (audio, 0), GST_FLOW_OK);
+  mix.end ();
+  check_equal (mix.bed.sink.samples (), audio);
+}
+GST_END_TEST;
+
 /// At twice the speed chunks are due twice as often.
 GST_START_TEST (test_live_deadlines_follow_the_rate)
 {
@@ -279,6 +331,7 @@ static Suite *rates_suite ()
   tcase_add_test (rates, test_a_segment_at_another_speed_is_left_out);
   tcase_add_test (rates, test_a_track_that_can_not_follow_the_rate_is_left_out);
   tcase_add_test (rates, test_nothing_more_comes_of_a_track_that_can_not_follow_the_rate);
+  tcase_add_test (rates, test_a_sync_handler_may_do_anything);
   tcase_add_test (rates, test_live_deadlines_follow_the_rate);
   return suite;
 }

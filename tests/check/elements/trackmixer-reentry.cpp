@@ -166,6 +166,46 @@ GST_START_TEST (test_a_seek_in_the_mix_task_while_a_feeder_drains)
 }
 GST_END_TEST;
 
+/// A track without audio comes to its end: the first events of the mix go out together with that,
+/// and one of them brings the seek. The end is of before it.
+GST_START_TEST (test_a_seek_on_the_way_to_the_end_takes_that_back)
+{
+  const bool segment_done = __i__ == 1;
+  MixerBed bed {kChunk};
+  Feeder a {bed, {kRate, 1}};
+  const Samples after = noise (5000, 2);
+  a.upstream_event = [&] (GstEvent *event) {
+    if (GST_EVENT_TYPE (event) != GST_EVENT_SEEK)
+      return false;
+    for (const bool start : {true, false})
+      send_flush (a, start, gst_event_get_seqnum (event));
+    a.run ([&after] (Feeder &self) {
+      self.begin_segment ();
+      self.push_all (after, 3);
+      self.end ();
+    });
+    return true;
+  };
+  const FromDownstream probe {bed, GST_EVENT_CUSTOM_DOWNSTREAM,
+      [&bed] { fail_unless (send_upstream (bed, seek_event (0))); }};
+  bed.play ();
+  a.begin ();
+  gst_pad_push_event (
+      a.src, gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty ("note")));
+  if (segment_done)
+    gst_pad_push_event (a.src, gst_event_new_segment_done (GST_FORMAT_TIME, 0));
+  else
+    a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  a.join ();
+  check_equal (bed.sink.samples (), after);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_SEGMENT_DONE), 0);
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_EOS), 1);
+  const std::lock_guard lock {bed.sink.mutex};
+  fail_unless (bed.sink.events.back ().type == GST_EVENT_EOS);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_reentry_suite ()
 {
   Suite *suite = suite_create ("trackmixer-reentry");
@@ -174,6 +214,7 @@ static Suite *trackmixer_reentry_suite ()
       static_cast<int> (std::size (kSeekAt)));
   tcase_add_test (reentry, test_a_seek_without_flush_in_the_mix_task);
   tcase_add_test (reentry, test_a_seek_in_the_mix_task_while_a_feeder_drains);
+  tcase_add_loop_test (reentry, test_a_seek_on_the_way_to_the_end_takes_that_back, 0, 2);
   suite_add_tcase (suite, reentry);
   return suite;
 }
