@@ -2,6 +2,7 @@
 // The sink pad of trackmixer: properties of one track.
 #include "gsttrackmixerpad.hpp"
 
+#include "converter.hpp"
 #include "gsttrackmixer.hpp"
 
 using mt::trackmixer::Track;
@@ -45,6 +46,27 @@ GstStructure *stats_of (const Track &track)
       "queue-limit-frames", G_TYPE_UINT64, static_cast<guint64> (level.limit), "growths",
       G_TYPE_UINT64, counts.growths, //
       "feeder-wait-ns", G_TYPE_UINT64, counts.feeder_wait_ns, nullptr);
+}
+
+/// Takes `config`, which may be null.
+void set_converter_config (GstPad *pad, Track &track, GstStructure *config) noexcept
+{
+  if (const char *field = config ? mt::trackmixer::name_converter_enums (config) : nullptr) {
+    GstObject *mixer = gst_object_get_parent (GST_OBJECT (pad));
+    if (mixer)
+      GST_ELEMENT_WARNING (mixer, LIBRARY, SETTINGS,
+          ("converter-config of %s is not used: '%s' is no value of %s.", GST_PAD_NAME (pad),
+              gst_structure_get_string (config, field), field),
+          ("What was set before stays. See the enumerations of GstAudioConverter and "
+           "GstAudioResampler."));
+    gst_clear_object (&mixer);
+    gst_structure_free (config);
+    return;
+  }
+  const std::lock_guard lock {track.config_mutex};
+  if (track.converter_config)
+    gst_structure_free (track.converter_config);
+  track.converter_config = config;
 }
 
 void get_property (GObject *object, guint id, GValue *value, GParamSpec *spec) noexcept
@@ -132,13 +154,10 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
   case PROP_EMIT_SIGNALS:
     track.settings.emit_signals.store (g_value_get_boolean (value));
     break;
-  case PROP_CONVERTER_CONFIG: {
-    const std::lock_guard lock {track.config_mutex};
-    if (track.converter_config)
-      gst_structure_free (track.converter_config);
-    track.converter_config = static_cast<GstStructure *> (g_value_dup_boxed (value));
+  case PROP_CONVERTER_CONFIG:
+    set_converter_config (
+        GST_PAD (object), track, static_cast<GstStructure *> (g_value_dup_boxed (value)));
     break;
-  }
   default:
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
   }
@@ -175,6 +194,7 @@ static void gst_track_mixer_pad_class_init (GstTrackMixerPadClass *klass)
   auto *pad_class = GST_PAD_CLASS (klass);
   pad_class->linked = linked;
   pad_class->unlinked = unlinked;
+  mt::trackmixer::register_converter_enums ();
 
   const auto read_write = static_cast<GParamFlags> (
       G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING);

@@ -276,10 +276,33 @@ GST_START_TEST (test_gaps_stay_gaps)
 }
 GST_END_TEST;
 
+/// As audioresample's default: flat to nine tenths of the band.
+GST_START_TEST (test_highs_stay)
+{
+  for (const int rate : {22050, 32000, 44100, 88200, 96000}) {
+    const double tone_hz = 0.42 * std::min (rate, kMixRate);
+    const Samples out = play_alone ({rate, 1}, [rate, tone_hz] (Feeder &self) {
+      Samples in (static_cast<std::size_t> (rate));
+      for (std::size_t n = 0; n < in.size (); ++n)
+        in[n] = static_cast<float> (
+            std::sin (2.0 * std::numbers::pi * tone_hz * static_cast<double> (n) / rate));
+      self.begin ();
+      self.push_all (in, 1);
+      self.end ();
+    });
+    double power = 0.0;
+    for (std::size_t n = 12000; n < 36000; ++n)
+      power += static_cast<double> (out[n]) * static_cast<double> (out[n]);
+    const double level_db = 10.0 * std::log10 (2.0 * power / 24000.0);
+    fail_unless (std::abs (level_db) < 0.1, "%.0f Hz from %d Hz: %.2f dB", tone_hz, rate, level_db);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (test_converter_config_is_used)
 {
   // Another quality gives other bits of the same sine.
-  const auto play = [] (const char *config) {
+  const auto play = [] (const char *config, bool warns = false) {
     MixerBed bed;
     bed.sink.accepts = at_mix_rate ();
     Feeder feeder {bed, {44100, 1}};
@@ -295,6 +318,7 @@ GST_START_TEST (test_converter_config_is_used)
       self.end ();
     });
     fail_unless (bed.sink.wait_for_eos ());
+    fail_unless (bed.has_message (GST_MESSAGE_WARNING) == warns);
     return bed.sink.samples ();
   };
   const Samples plain = play (nullptr);
@@ -303,6 +327,11 @@ GST_START_TEST (test_converter_config_is_used)
   fail_unless_equals_uint64 (plain.size (), 48000);
   fail_unless_equals_uint64 (nearest.size (), 48000);
   fail_if (plain == nearest);
+  // As gst-launch-1.0 is given it, without a type.
+  fail_unless (nearest == play ("c, GstAudioConverter.resampler-method=nearest"));
+  fail_unless (plain == play ("c, GstAudioConverter.resampler-method=nearst", true));
+  // It is the other filter's, and alone stands for that.
+  fail_if (plain == play ("c, GstAudioResampler.n-taps=16"));
 }
 GST_END_TEST;
 
@@ -356,6 +385,7 @@ static Suite *trackmixer_resampling_suite ()
   tcase_add_test (tests, test_rate_that_changes);
   tcase_add_test (tests, test_a_flush_forgets_what_the_filter_holds);
   tcase_add_test (tests, test_gaps_stay_gaps);
+  tcase_add_test (tests, test_highs_stay);
   tcase_add_test (tests, test_converter_config_is_used);
   tcase_add_test (tests, test_a_mix_matrix_is_applied_once);
   suite_add_tcase (suite, tests);

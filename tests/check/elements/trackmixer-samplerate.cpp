@@ -144,8 +144,8 @@ void play_alone (MixerBed &bed, FickleSink &sink, int rate, Signal signal, doubl
 
 GST_START_TEST (test_a_sine_goes_on)
 {
-  // Every track for itself: 0.01 of a frame of 48 kHz is 0.5 · 2π · 997 / 48000 / 100 = 0.00065.
-  // Away from the seams it is a sine as pure as the resampler makes it.
+  // Every track for itself: 0.001 of a frame of 48 kHz is 0.5 · 2π · 997 / 48000 / 1000 = 0.000065.
+  // Away from the first frames it is a sine as pure as the resampler makes it, through all seams.
   const Changes changes {{0, 48000}, {30, 44100}, {60, 48000}, {97, 96000}, {140, 44100}};
   const Queueing &queueing = kQueueings[__i__];
   for (const int rate : {48000, 44100, 96000, 32000}) {
@@ -155,9 +155,9 @@ GST_START_TEST (test_a_sine_goes_on)
     cut_end (sink);
     for (std::size_t n = 0; n < sink.stretches.size (); ++n) {
       const double all = largest_error (sink.stretches[n], sine, n == 0 ? 30 : 0);
-      fail_unless (all < 0.001, "%d Hz, stretch %zu: off by %g", rate, n, all);
+      fail_unless (all < 1e-4, "%d Hz, stretch %zu: off by %g", rate, n, all);
       const double most = largest_error (sink.stretches[n], sine, 400);
-      fail_unless (most < 1.5e-4, "%d Hz, stretch %zu: %g off a sine", rate, n, most);
+      fail_unless (most < 4e-5, "%d Hz, stretch %zu: %g off a sine", rate, n, most);
     }
   }
 }
