@@ -7,8 +7,8 @@
 # «meson devenv … gst-launch-1.0». A block that can't be run here has «<!-- not run: WHY -->» on the line before it; one whose
 # output on the terminal matters has «<!-- shows: WORD -->».
 #
-# What is replaced: autoaudiosink by fakesink (no sound card, and no waiting for the clock); «meson devenv -C …» by nothing,
-# the caller's environment has the elements; file:///path/ by this test's folder, in which each line runs. Every file that
+# What is replaced: autoaudiosink by fakesink (no sound card, and no waiting for the clock); autoaudiosrc by a second of a
+# live test tone; «meson devenv -C …» by nothing, the caller's environment has the elements; file:///path/ by this test's folder, in which each line runs. Every file that
 # a line reads is made there from test tones, by its ending, before it runs. A line may take a minute and must end with EOS.
 # An audio file that it writes must be there in the end, be decodable, and not be silent.
 set -u
@@ -128,7 +128,7 @@ while read -r document; do
   extract "$document" >lines
   while IFS='|' read -r shows line; do
     runnable=$(printf '%s\n' "$line" | sed -e 's/^meson devenv .*gst-launch-1\.0 /gst-launch-1.0 /' \
-      -e 's/autoaudiosink/fakesink/g' -e "s|file:///path/|file://$work/|g")
+      -e 's/autoaudiosink/fakesink/g' -e 's/autoaudiosrc/audiotestsrc is-live=true num-buffers=50/g' -e "s|file:///path/|file://$work/|g")
     outputs=$(written "$runnable")
     # shellcheck disable=SC2086
     rm -f $outputs
