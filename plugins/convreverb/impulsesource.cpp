@@ -45,13 +45,15 @@ dsp::Routing routing_of (const RoutingMatrix &matrix, std::size_t channels)
         " numbers, one for each input: the channel of the impulse response from there to here, "
         "from 0, or -1 for none.");
   };
+  const auto count = [] (std::size_t n, const char *what) {
+    return "has " + std::to_string (n) + " " + what + (n == 1 ? "" : "s");
+  };
   if (matrix.size () != channels)
-    fail ("has " + std::to_string (matrix.size ()) + " rows");
+    fail (count (matrix.size (), "row"));
   dsp::Routing routing;
   for (std::size_t output = 0; output < channels; ++output) {
     if (matrix[output].size () != channels)
-      fail ("has " + std::to_string (matrix[output].size ()) + " numbers in row " +
-          std::to_string (output));
+      fail (count (matrix[output].size (), "number") + " in row " + std::to_string (output));
     for (std::size_t input = 0; input < channels; ++input)
       if (matrix[output][input] >= 0)
         routing.push_back ({input, output, static_cast<std::size_t> (matrix[output][input])});
@@ -89,8 +91,8 @@ dsp::Routing route (const ImpulseSettings &settings, std::size_t given, std::siz
   dsp::Routing routing = routing_of (settings.routing, channels);
   const std::size_t asked = channels_of (routing);
   if (asked > given)
-    throw LoadError ("'ir-routing' asks for channel " + std::to_string (asked - 1) + " and " +
-        name_of (settings) + " has " + std::to_string (given) + ", counted from 0.");
+    throw LoadError ("'ir-routing' asks for channel " + std::to_string (asked - 1) +
+        ", counted from 0. " + name_of (settings) + " has " + std::to_string (given) + ".");
   return routing;
 }
 

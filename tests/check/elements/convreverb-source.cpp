@@ -438,10 +438,11 @@ GST_START_TEST (test_routing_that_does_not_fit)
         text.find ("ir-routing") != std::string::npos && text.find (reason) != std::string::npos,
         "'%s'", text.c_str ());
   };
-  has (error ("<1>", "<<0>>"), "has 1 rows");
-  has (error ("<1>", "<<0, 0>, <0>>"), "has 1 numbers in row 1");
+  has (error ("<1>", "<<0>>"), "has 1 row.");
+  has (error ("<1>", "<<0, 0>, <0>>"), "has 1 number in row 1.");
   has (error ("<1>", "<<-1, -1>, <-1, -1>>"), "has no path");
-  has (error ("<<1>, <1>>", "<<0, 1>, <2, 0>>"), "asks for channel 2");
+  has (error ("<<1>, <1>>", "<<0, 1>, <2, 0>>"),
+      "asks for channel 2, counted from 0. The impulse response in 'kernel' has 2.");
   has (error ("<<1>, <1>, <1>>", "<>"), "has 3 channels and the stream has 2");
   has (error ("<<1>, <0>>", "<<1, -1>, <-1, 1>>"), "only through channels");
   has (error ("<<1>, <0>>", "<<1, 1>, <1, 1>>"), "only through channels");
