@@ -51,7 +51,7 @@ public:
   {
     const int all = static_cast<int> (round) * pads_;
     for (int tries = 0; count_ < all && tries < 60'000; ++tries)
-      g_usleep (1000);
+      g_usleep (1000); // it sends no more than that event, which a probe counts
     fail_unless_equals_int (count_, all);
   }
 
@@ -137,6 +137,26 @@ GST_START_TEST (test_a_mixer_loops_as_its_source_does)
 }
 GST_END_TEST;
 
+/// Two files that a mixer plays, and their sum.
+struct TwoFiles {
+  TwoFiles (std::int64_t one_frames, std::int64_t two_frames)
+      : one {seeded_noise (1, static_cast<std::uint64_t> (one_frames), kChannels, 20)},
+        mix {seeded_noise (2, static_cast<std::uint64_t> (two_frames), kChannels, 20)},
+        a {wav_file (one, kChannels, kRateHz)}, b {wav_file (mix, kChannels, kRateHz)}
+  {
+    for (std::size_t i = 0; i < one.size (); ++i)
+      mix[i] += one[i];
+  }
+  std::string launch_line () const
+  {
+    return "trackmixer name=m" + tail () + " filesrc location=" + a.path () +
+        " ! wavparse ! m.sink_0 filesrc location=" + b.path () + " ! wavparse ! m.sink_1";
+  }
+
+  std::vector<float> one, mix;
+  const MemoryFile a, b; // before the sum is made
+};
+
 /// Ends before both files, between their ends, and at the end of the longer.
 GST_START_TEST (test_two_files_loop_together)
 {
@@ -145,17 +165,11 @@ GST_START_TEST (test_two_files_loop_together)
   constexpr std::int64_t kEnds[] = {kShort - 700, kShort + 5001, kToTheEnd};
   constexpr std::int64_t from = 1023;
   const std::int64_t to = kEnds[__i__];
-  const auto shorter = seeded_noise (1, kShort, kChannels, 20);
-  auto mix = seeded_noise (2, kLong, kChannels, 20);
-  const MemoryFile a {wav_file (shorter, kChannels, kRateHz)};
-  const MemoryFile b {wav_file (mix, kChannels, kRateHz)};
-  for (std::size_t i = 0; i < shorter.size (); ++i)
-    mix[i] += shorter[i];
-  Pipeline pipeline {"trackmixer name=m" + tail () + " filesrc location=" + a.path () +
-      " ! wavparse ! m. filesrc location=" + b.path () + " ! wavparse ! m."};
+  const TwoFiles files {kShort, kLong};
+  Pipeline pipeline {files.launch_line ()};
   const auto rounds = play_loop (pipeline, from, to, 10);
   const std::int64_t end = to == kToTheEnd ? kLong : to;
-  check_rounds (rounds, 10, from, end, part (mix, from, end));
+  check_rounds (rounds, 10, from, end, part (files.mix, from, end));
 }
 GST_END_TEST;
 
@@ -165,14 +179,8 @@ GST_START_TEST (test_short_files_are_done_together)
 {
   constexpr std::int64_t kLength = kRateHz / 20;
   constexpr std::size_t kCount = 6;
-  const auto one = seeded_noise (1, kLength, kChannels, 20);
-  auto mix = seeded_noise (2, kLength, kChannels, 20);
-  const MemoryFile a {wav_file (one, kChannels, kRateHz)};
-  const MemoryFile b {wav_file (mix, kChannels, kRateHz)};
-  for (std::size_t i = 0; i < one.size (); ++i)
-    mix[i] += one[i];
-  Pipeline pipeline {"trackmixer name=m" + tail () + " filesrc location=" + a.path () +
-      " ! wavparse ! m.sink_0 filesrc location=" + b.path () + " ! wavparse ! m.sink_1"};
+  const TwoFiles files {kLength, kLength};
+  Pipeline pipeline {files.launch_line ()};
   Listener listener {pipeline};
   fail_unless (pipeline.reach (GST_STATE_PAUSED));
   GstPad *second = gst_element_get_static_pad (pipeline.find ("m"), "sink_1");
@@ -208,7 +216,7 @@ GST_START_TEST (test_short_files_are_done_together)
   gst_object_unref (bus);
   fail_unless (pipeline.wait_for_end () == End::eos);
   pipeline.set_state (GST_STATE_NULL);
-  check_rounds (listener.rounds (), kCount, 0, kLength, mix);
+  check_rounds (listener.rounds (), kCount, 0, kLength, files.mix);
 }
 GST_END_TEST;
 
