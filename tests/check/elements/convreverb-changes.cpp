@@ -43,7 +43,7 @@ GST_START_TEST (test_change_through_flushes_and_formats)
     set_response (reverb.element, decaying (random, random.upto (30000), 1), 1);
     reverb.push_all (
         random.samples (random.upto (30) * 480 * static_cast<std::size_t> (channels)), 480);
-    g_usleep (static_cast<gulong> (random.upto (3000)));
+    g_usleep (static_cast<gulong> (random.upto (3000))); // the next comes at any point of it
   }
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_ERROR), 0);
   fail_unless_equals_int (reverb.count_messages (GST_MESSAGE_WARNING), 0);
@@ -63,7 +63,7 @@ GST_START_TEST (test_change_made_for_a_format_that_is_no_more)
     });
     reverb.push_all (random.samples (480 * 2), 480);
     set_response (reverb.element, h, 1);
-    g_usleep (static_cast<gulong> (round * 8000)); // it takes some 50 ms
+    g_usleep (static_cast<gulong> (round * 8000)); // at any point of its some 50 ms
     reverb.set_format (1, kRate);
     reverb.out.clear ();
     reverb.contiguous = false;
@@ -73,7 +73,7 @@ GST_START_TEST (test_change_made_for_a_format_that_is_no_more)
       const Samples now = random.samples (480);
       x.insert (x.end (), now.begin (), now.end ());
       reverb.push (now.data (), 480);
-      g_usleep (500);
+      let_worker_run ();
     }
     // None when it was there before the format.
     fail_unless (reverb.stat ("ir-changes") <= 1);
@@ -95,13 +95,13 @@ GST_START_TEST (test_what_never_fitted_does_not_come_back)
     set_response (element, {0.5f}, 1);
   });
   set_response (reverb.element, decaying (random, 100, 3), 3);
-  g_usleep (100000); // the first buffer finds it loaded
+  fail_unless (settles ()); // the first buffer finds it loaded
   int warnings = 0;
   for (int i = 0; warnings == 0; ++i) {
     fail_unless (i < 20000, "no warning");
     reverb.push_all (random.samples (480 * 2), 480);
     warnings = reverb.count_messages (GST_MESSAGE_WARNING);
-    g_usleep (500);
+    let_worker_run ();
   }
   reverb.pull ();
   reverb.contiguous = false;
@@ -159,7 +159,7 @@ GST_START_TEST (test_a_file_that_was_changed_is_read_again)
     x = random.samples (480);
     reverb.push_all (x, 480);
     warnings = reverb.count_messages (GST_MESSAGE_WARNING);
-    g_usleep (500);
+    let_worker_run ();
   }
   fail_unless (std::fabs (last_gain () - 0.125f) < 1e-5f);
   // At the next start it is read in any case.
@@ -182,7 +182,7 @@ GST_START_TEST (test_stop_while_it_loads)
     Reverb reverb (2, kRate, "preset-room", 0);
     reverb.push_all (random.samples (960), 480);
     g_object_set (reverb.element, "ir-location", path.c_str (), nullptr);
-    g_usleep (static_cast<gulong> (random.upto (20000)));
+    g_usleep (static_cast<gulong> (random.upto (20000))); // anywhere on its way
     gst_element_set_state (reverb.element, GST_STATE_READY);
     // What was set last is what it starts with.
     gst_element_set_state (reverb.element, GST_STATE_PLAYING);
@@ -207,7 +207,7 @@ GST_START_TEST (test_end_during_a_change)
     for (std::size_t i = random.upto (12); i > 0; --i) {
       reverb.push_all (random.samples (480), 480);
       frames += 480;
-      g_usleep (static_cast<gulong> (random.upto (2000)));
+      g_usleep (static_cast<gulong> (random.upto (2000))); // the end comes at any point of it
     }
     const std::size_t hole = random.upto (3000);
     reverb.contiguous = round % 2 != 0; // a short response has rung out before the hole is over
@@ -264,7 +264,7 @@ GST_START_TEST (test_end_in_a_crossfade)
     fail_unless (frames < 20000 * 480, "no change");
     reverb.push_all (ones, 480);
     frames += 480;
-    g_usleep (500);
+    let_worker_run ();
   }
   fail_unless_equals_uint64 (reverb.stat ("ir-changes"), 0); // it is under way
   reverb.end ();
@@ -341,7 +341,7 @@ GST_START_TEST (test_properties_from_many_threads)
       default:
         reverb.stat ("ir-changes");
       }
-      g_usleep (static_cast<gulong> (mine.upto (1000)));
+      g_usleep (static_cast<gulong> (mine.upto (1000))); // at any time of the stream
     }
   };
   std::thread one {hammer, 1}, two {hammer, 2};
@@ -354,7 +354,7 @@ GST_START_TEST (test_properties_from_many_threads)
     }
     const Samples x = random.samples (480 * 2);
     fail_unless_equals_int (reverb.push (x.data (), 480), GST_FLOW_OK);
-    g_usleep (200);
+    let_worker_run ();
   }
   done = true;
   one.join ();

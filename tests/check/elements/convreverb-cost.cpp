@@ -108,7 +108,7 @@ GST_START_TEST (test_no_allocation_and_no_lock_around_a_change)
       for (int i = 0; counted.reverb.stat ("ir-changes") < change; ++i) {
         fail_unless (i < 20000, "no change");
         counted.push (480);
-        g_usleep (200);
+        let_worker_run ();
       }
     }
     counted.reverb.push_all (counted.random.samples (kRate), 480);

@@ -30,7 +30,7 @@ std::string push_until_warned (Reverb &reverb, Push &&push)
       gst_message_unref (message);
       return text;
     }
-    g_usleep (500);
+    let_worker_run ();
   }
   fail ("no warning");
   return {};
@@ -127,7 +127,7 @@ GST_START_TEST (test_change_does_not_click)
       for (int i = 0; reverb.stat ("ir-changes") < change; ++i) {
         fail_unless (i < 20000, "no change");
         push (chunk);
-        g_usleep (200);
+        let_worker_run ();
       }
     }
     // The steepest sine, and a gain that goes from 1 to -1 in 50 ms.
@@ -178,11 +178,7 @@ GST_START_TEST (test_failed_change_keeps_the_response)
   const std::string three = folder.write ("3.wav", wav (decaying (random, 100, 3), 3));
   Reverb reverb (2, kRate, RAW_IR (path), "dry", 0.0, "wet", 1.0);
   Samples x;
-  const auto push = [&] (std::size_t frames) {
-    const Samples now = random.samples (frames * 2);
-    x.insert (x.end (), now.begin (), now.end ());
-    reverb.push_all (now, 480);
-  };
+  const auto push = [&] (std::size_t frames) { push_noise (reverb, x, random, frames, 2); };
   push (4800);
   const auto warning = [&] (const std::string &wrong, const char *reason) {
     const std::string text = push_until_warned (reverb, push);
@@ -225,11 +221,7 @@ GST_START_TEST (test_what_failed_is_not_in_the_way_of_other_changes)
         set_response (element, {1e4f, 0.0f, 0.0f, -1e4f}, 2);
       });
       Samples x;
-      const auto push = [&] (std::size_t frames) {
-        const Samples now = random.samples (frames * 2);
-        x.insert (x.end (), now.begin (), now.end ());
-        reverb.push_all (now, 480);
-      };
+      const auto push = [&] (std::size_t frames) { push_noise (reverb, x, random, frames, 2); };
       push (4800);
       const auto set_good = [&] {
         g_object_set (reverb.element, "pre-delay", 10 * kMillisecond, nullptr);
@@ -282,12 +274,12 @@ GST_START_TEST (test_last_one_wins)
   for (int i = 0; std::fabs (now () - 1.0) > 1e-5; ++i) {
     fail_unless (i < 20000, "stays at %g", now ());
     reverb.push (ones.data (), 480);
-    g_usleep (500);
+    let_worker_run ();
   }
   for (int i = 0; i < 50; ++i) {
     reverb.push (ones.data (), 480);
     fail_unless (std::fabs (now () - 1.0) < 1e-5);
-    g_usleep (500);
+    let_worker_run ();
   }
   fail_unless (reverb.stat ("ir-changes") <= kTimes);
 }
@@ -303,7 +295,7 @@ GST_START_TEST (test_a_knob_that_is_turned_is_heard)
     g_object_set (reverb.element, "decay-time", 2.0 + 0.001 * (i % 100), nullptr);
     const Samples x = random.samples (480);
     reverb.push (x.data (), 480);
-    g_usleep (200);
+    let_worker_run ();
   }
 }
 GST_END_TEST;
@@ -335,7 +327,7 @@ GST_START_TEST (test_change_before_the_first_buffer)
   for (int i = 0; std::fabs (static_cast<double> (reverb.out.back ()) - 0.5) > 1e-5; ++i) {
     fail_unless (i < 20000);
     reverb.push (ones.data (), 480);
-    g_usleep (500);
+    let_worker_run ();
   }
 }
 GST_END_TEST;

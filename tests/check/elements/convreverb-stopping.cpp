@@ -44,7 +44,7 @@ double whole_s ()
 void stop_in_the_middle (Reverb &reverb, double begun_at, double whole)
 {
   while (cpu_s () < begun_at + 0.05 * whole)
-    g_usleep (100);
+    g_usleep (100); // the worker says nothing before it is done
   const double before = cpu_s ();
   fail_unless_equals_int (
       gst_element_set_state (reverb.element, GST_STATE_READY), GST_STATE_CHANGE_SUCCESS);

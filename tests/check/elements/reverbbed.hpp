@@ -17,6 +17,7 @@
 #include <gst/check/gstcheck.h>
 
 #include "../sanitized.hpp"
+#include "../settling.hpp"
 
 namespace mt::test {
 
@@ -155,6 +156,15 @@ void set_response (GstElement *element, const Samples &h, int channels);
 
 /// Sets a property as gst-launch-1.0 does.
 void set_array (GstElement *element, const char *name, const std::string &text);
+
+/// Between two buffers of a stream that waits for the worker. What the worker has made is taken
+/// over by the stream, piece by piece, so nothing says that it is there; on a machine with one core
+/// the worker would get no time.
+void let_worker_run ();
+
+/// Pushes noise, and notes what was pushed.
+void push_noise (
+    Reverb &reverb, Samples &x, Random &random, std::size_t frames, std::size_t channels);
 
 /// Pushes noise until so many changes of the response are over, and notes what was pushed.
 void push_until_changed (

@@ -2,13 +2,6 @@
 // What the tests of trackmixer share.
 #include "support.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <optional>
-
-#include <unistd.h>
-
 namespace mt::test {
 
 GstAudioInfo info_of (const Format &format)
@@ -155,44 +148,6 @@ double figure_in_stats (gpointer object, const char *field)
   fail_unless (gst_structure_get_double (stats, field, &value), "no %s in the stats", field);
   gst_structure_free (stats);
   return value;
-}
-
-namespace {
-
-/// How often each thread but this one has given up the processor or lost it. None: one of them
-/// runs, or is about to.
-std::optional<std::map<std::string, std::string>> switches_of_sleepers ()
-{
-  std::map<std::string, std::string> switches;
-  const std::string own = std::to_string (gettid ());
-  std::error_code ended;
-  for (const auto &thread : std::filesystem::directory_iterator {"/proc/self/task", ended}) {
-    const std::string id = thread.path ().filename ();
-    std::ifstream status {thread.path () / "status"};
-    std::string counts;
-    bool sleeps = id == own;
-    for (std::string line; std::getline (status, line);) {
-      if (line.starts_with ("State:"))
-        sleeps = sleeps || line.find ("S (sleeping)") != std::string::npos;
-      if (line.find ("ctxt_switches:") != std::string::npos)
-        counts += line;
-    }
-    if (!sleeps)
-      return {};
-    if (id != own)
-      switches[id] = counts;
-  }
-  return switches;
-}
-
-} // namespace
-
-bool settles ()
-{
-  return eventually ([] {
-    const auto before = switches_of_sleepers ();
-    return before && before == switches_of_sleepers ();
-  });
 }
 
 void check_prompt (const std::function<Clock::duration ()> &once)

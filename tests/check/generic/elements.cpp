@@ -71,7 +71,7 @@ GST_START_TEST (test_states_in_a_pipeline)
   for (int step = 0; step < 100; ++step) {
     const auto state = static_cast<GstState> (GST_STATE_NULL + random () % 4);
     fail_if (gst_element_set_state (pipeline, state) == GST_STATE_CHANGE_FAILURE);
-    g_usleep (random () % 3000);
+    g_usleep (random () % 3000); // any moment: there is nothing to wait for
   }
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);

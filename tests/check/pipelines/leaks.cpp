@@ -58,7 +58,7 @@ public:
   {
     std::string left = left_behind ();
     for (int tries = 0; tries < 200 && !left.empty (); ++tries) {
-      g_usleep (10000);
+      g_usleep (10000); // the tracer calls nobody
       left = left_behind ();
     }
     return left;
@@ -142,7 +142,7 @@ void guest (Pipeline &pipeline, unsigned ms)
   GstPad *sink = gst_element_request_pad_simple (mixer, "sink_%u");
   fail_unless (gst_pad_link (src, sink) == GST_PAD_LINK_OK);
   gst_element_sync_state_with_parent (source);
-  g_usleep (ms * 1000);
+  g_usleep (ms * 1000); // from before its first buffer to well after it
   gst_element_set_state (source, GST_STATE_NULL);
   gst_bin_remove (bin, source);
   gst_element_release_request_pad (mixer, sink);

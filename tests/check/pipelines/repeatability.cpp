@@ -91,7 +91,7 @@ GstPadProbeReturn hold_up (GstPad *, GstPadProbeInfo *, gpointer count) noexcept
   constexpr int chunks_between_stops = 37;
   constexpr gulong stop_us = 50'000;
   if ((*static_cast<int *> (count))++ % chunks_between_stops == 0)
-    g_usleep (stop_us);
+    g_usleep (stop_us); // this is what makes the sink slow
   return GST_PAD_PROBE_OK;
 }
 

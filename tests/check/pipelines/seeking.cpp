@@ -64,7 +64,7 @@ GST_START_TEST (test_seeks_while_playing)
   fail_unless (pipeline.reach (GST_STATE_PLAYING));
   for (unsigned ms : kTargetsMs) {
     fail_unless (pipeline.seek (ms * GST_MSECOND), "%s: seek refused", name_of (topology));
-    g_usleep (10'000);
+    g_usleep (10'000); // the next comes before, while or after it is at the target
   }
   // The last target has the end 90 ms after it.
   expect_rest (pipeline, container.mix (), kTargetsMs[std::size (kTargetsMs) - 1]);

@@ -3,6 +3,8 @@
 #include "containers.hpp"
 #include "pipelinerun.hpp"
 
+#include "../settling.hpp"
+
 #include <algorithm>
 #include <random>
 
@@ -41,7 +43,7 @@ GST_START_TEST (test_stop_at_any_moment)
         tail_line ("", sinks[random () % 2])};
     link_decodebin (pipeline);
     pipeline.set_state (GST_STATE_PLAYING);
-    g_usleep (random () % 40'000);
+    g_usleep (random () % 40'000); // any moment: there is nothing to wait for
     const GstState first = states[random () % 3];
     gint64 begin_us = g_get_monotonic_time ();
     pipeline.set_state (first);
@@ -75,7 +77,7 @@ GST_START_TEST (test_stop_within_100_ms)
         launch_line (container, topology, "max-size-time=100000000") + tail_line ("", "sync=true")};
     link_decodebin (pipeline);
     fail_unless (pipeline.reach (GST_STATE_PLAYING));
-    g_usleep (50'000);
+    fail_unless (mt::test::settles ()); // until the sink's next chunk
     const gint64 begin_us = g_get_monotonic_time ();
     pipeline.set_state (GST_STATE_NULL);
     best_us = std::min (best_us, g_get_monotonic_time () - begin_us);
@@ -94,7 +96,11 @@ GST_START_TEST (test_plays_again_after_stop)
   for (GstState rest : {GST_STATE_READY, GST_STATE_NULL, GST_STATE_READY}) {
     g_object_set (pipeline.find ("out"), "sync", TRUE, nullptr);
     fail_unless (pipeline.reach (GST_STATE_PLAYING));
-    g_usleep (20'000);
+    gint64 position = 0;
+    while (position < static_cast<gint64> (20 * GST_MSECOND)) { // by the pipeline's clock
+      g_usleep (1000);
+      gst_element_query_position (pipeline.element (), GST_FORMAT_TIME, &position);
+    }
     pipeline.set_state (rest);
     g_object_set (pipeline.find ("out"), "sync", FALSE, nullptr);
     pipeline.forget ();
