@@ -301,7 +301,8 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
 
 #endif
 
-void accumulate_ahead (
+template <bool kPrefetch>
+void accumulate_tiles_ahead (
     std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
 {
   // The hardware follows no stream from one run of tiles to the next. The rows after the first four
@@ -310,10 +311,19 @@ void accumulate_ahead (
   std::size_t next = tiles.from (tiles.first);
   for (std::size_t t = next; t < tiles.end; t = next) {
     next = tiles.from (t + 1);
-    accumulate_tile_ahead<true> (products, t, next < tiles.end ? next : t, 0, sums);
+    accumulate_tile_ahead<kPrefetch> (products, t, next < tiles.end ? next : t, 0, sums);
     for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
       accumulate_tile_ahead<false> (products, t, t, first, sums);
   }
+}
+
+void accumulate_ahead (std::span<const Product> products, TileRange tiles, float *out,
+    std::span<float *const> later, Reach reach)
+{
+  if (reach == Reach::far)
+    accumulate_tiles_ahead<true> (products, tiles, out, later);
+  else
+    accumulate_tiles_ahead<false> (products, tiles, out, later);
 }
 
 } // namespace
@@ -372,11 +382,11 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 }
 
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    std::span<std::complex<float>> out, std::span<float *const> later) noexcept
+    std::span<std::complex<float>> out, std::span<float *const> later, Reach reach) noexcept
 {
   assert ((later.size () + 1) % kSumsInRegisters == 0);
   HWY_DYNAMIC_DISPATCH (accumulate_ahead)
-  (products, tiles, reinterpret_cast<float *> (out.data ()), later);
+  (products, tiles, reinterpret_cast<float *> (out.data ()), later, reach);
 }
 
 } // namespace mt::dsp

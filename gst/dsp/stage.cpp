@@ -11,6 +11,9 @@ namespace {
 /// in how many of their tiles have their pass.
 constexpr std::size_t kTilesInRun = 16;
 
+/// A stage that has no more stays in the second-level cache from pass to pass, or most of it.
+constexpr std::size_t kSecondLevelBytes = std::size_t {1} << 20;
+
 std::size_t tiles_of (std::size_t bins)
 {
   return (bins + kTileBins - 1) / kTileBins;
@@ -40,7 +43,8 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
       run_ {std::clamp (tiles_ / shape.blocks_at_once, std::size_t {1}, kTilesInRun)},
       transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts},
       used_responses_ {used (routing, &Path::ir)}, used_inputs_ {used (routing, &Path::input)},
-      used_outputs_ {used (routing, &Path::output)}, pool_ {pool_floats ()}
+      used_outputs_ {used (routing, &Path::output)}, pool_ {pool_floats ()},
+      reach_ {pool_floats () * sizeof (float) > kSecondLevelBytes ? Reach::far : Reach::near}
 {
   const std::size_t partitions = shape_.partitions, bins = tiles_ * kTileBins;
   responses_.reserve (ir.channels);
@@ -245,7 +249,7 @@ void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) n
         for (std::size_t n = 0; n + 1 < at_once; ++n)
           later[n] = output.ahead[n].data ();
         multiply_accumulate_ahead (
-            output.all, tiles, spectrum (), std::span {later}.first (at_once - 1));
+            output.all, tiles, spectrum (), std::span {later}.first (at_once - 1), reach_);
       }
     } else if (output.audible) {
       const auto &left = output.ahead[age (group) - 1];

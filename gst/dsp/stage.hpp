@@ -152,6 +152,7 @@ private:
   WorkCounts &counts_;
   std::vector<std::size_t> used_responses_, used_inputs_, used_outputs_;
   FloatPool pool_;
+  Reach reach_;
   std::vector<Response> responses_; // by channel of the impulse response
   std::vector<Input> inputs_;       // by channel of the stream
   std::vector<Output> outputs_;

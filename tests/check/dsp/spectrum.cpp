@@ -170,15 +170,23 @@ START_TEST (test_blocks_ahead)
           {&ir.tiled, &history.tiled, first_runs}, {&ir2.tiled, &history2.tiled, second_runs}};
       for (const std::size_t used : {0, 1, 2}) {
         const std::size_t padded = ir.tiled.padded_bins ();
-        Spectrum out (padded, {9.0f, 9.0f});
-        std::vector<AlignedVector<float>> later (count - 1);
-        std::vector<float *> where (count - 1);
-        for (std::size_t r = 0; r + 1 < count; ++r) {
-          later[r].assign (2 * padded, 9.0f);
-          where[r] = later[r].data ();
-        }
         const TileRange tiles {0, ir.tiled.tiles (), 0, 2};
-        multiply_accumulate_ahead ({products, used}, tiles, out, where);
+        struct Sums {
+          Spectrum out;
+          std::vector<AlignedVector<float>> later;
+          bool operator== (const Sums &) const = default;
+        };
+        const auto sum_up = [&] (Reach reach) {
+          Sums sums {Spectrum (padded, {9.0f, 9.0f}),
+              {count - 1, AlignedVector<float> (2 * padded, 9.0f)}};
+          std::vector<float *> where;
+          for (auto &row : sums.later)
+            where.push_back (row.data ());
+          multiply_accumulate_ahead ({products, used}, tiles, sums.out, where, reach);
+          return sums;
+        };
+        const auto [out, later] = sum_up (Reach::near);
+        ck_assert (sum_up (Reach::far) == (Sums {out, later}));
         for (std::size_t r = 0; r < count; ++r) {
           for (std::size_t b = 0; b < padded; ++b) {
             std::complex<double> want;
