@@ -28,6 +28,14 @@ tracks () {
     audiotestsrc freq=550 volume=0.1 num-buffers=50 timestamp-offset=1000000000 ! audio/x-raw,rate=48000,channels=2 ! flacenc ! x.
 }
 
+# screen NAME: a picture and two AAC tracks of 8 and 4 s
+screen () {
+  gst-launch-1.0 -q mp4mux name=x ! filesink location="$1" \
+    videotestsrc num-buffers=200 ! video/x-raw,width=160,height=120,framerate=25/1 ! openh264enc ! h264parse ! x. \
+    audiotestsrc freq=220 volume=0.1 num-buffers=375 ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! x. \
+    audiotestsrc freq=330 volume=0.1 num-buffers=188 ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! x. 2>/dev/null
+}
+
 # tone NAME RATE ENCODER [CHANNELS]
 tone () {
   gst-launch-1.0 -q audiotestsrc freq=440 volume=0.1 num-buffers=100 ! \
@@ -40,7 +48,8 @@ written () {
   for word in $1; do
     case $sink$word in
     filesink) sink=filesink: ;;
-    filesink:location=*.wav | filesink:location=*.flac | filesink:location=*.ogg | filesink:location=*.mka)
+    filesink:location=*.wav | filesink:location=*.flac | filesink:location=*.ogg | filesink:location=*.mka | \
+      filesink:location=*.mkv)
       echo "${word#location=}"
       sink= ;;
     *!) sink= ;;
@@ -76,6 +85,7 @@ make_inputs () {
     case $file in
     */*) ;; # no file of ours: the line says what it thinks of it
     *.mka | *.mkv) tracks "$file" ;;
+    *.mp4) screen "$file" ;;
     true-stereo*.wav) tone "$file" 48000 wavenc '4,channel-mask=(bitmask)0x33' ;;
     *.wav) tone "$file" 44100 wavenc ;;
     *.flac) tone "$file" 48000 flacenc ;;
