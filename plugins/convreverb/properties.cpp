@@ -436,7 +436,7 @@ void install_properties (GObjectClass *object_class) noexcept
           nullptr, live));
   g_object_class_install_property (object_class, PROP_PRESET_ROOM,
       g_param_spec_enum ("preset-room", "Preset room",
-          "Synthetic room that is used without ir-location", room_type (),
+          "Synthetic room that is used without ir-location, ir and kernel", room_type (),
           static_cast<gint> (dsp::Room::hall), live));
   g_object_class_install_property (object_class, PROP_DECAY_TIME,
       g_param_spec_double ("decay-time", "Decay time",
