@@ -2,37 +2,14 @@
 // Looks at a file without GStreamer.
 #include "filecheck.hpp"
 
-#include <array>
+#include "glue/riff.hpp"
+
 #include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
 namespace mt::convreverb {
-
-namespace {
-
-/// A RIFF file that was cut says in its head how long it was; wavparse plays what is left.
-std::string find_riff_fault (std::ifstream &file, std::uintmax_t size)
-{
-  std::array<unsigned char, 12> head {};
-  file.read (reinterpret_cast<char *> (head.data ()), head.size ());
-  if (!file || std::memcmp (head.data (), "RIFF", 4) != 0 ||
-      std::memcmp (head.data () + 8, "WAVE", 4) != 0)
-    return {};
-  const std::uint32_t told =
-      head[4] | head[5] << 8 | head[6] << 16 | static_cast<std::uint32_t> (head[7]) << 24;
-  if (told >= 0x7fffff00u) // written to a pipe: length unknown
-    return {};
-  if (std::uintmax_t {told} + 8 > size + 1) // the pad byte of an odd chunk is often left out
-    return "it is cut short, its header tells of " + std::to_string (told + 8ull) +
-        " bytes and it has " + std::to_string (size);
-  return {};
-}
-
-} // namespace
 
 std::string find_file_fault (const std::string &path)
 {
@@ -61,7 +38,7 @@ std::string find_file_fault (const std::string &path)
   const std::uintmax_t size = fs::file_size (path, error);
   if (!error && size == 0)
     return "it is empty";
-  return find_riff_fault (file, size);
+  return glue::find_riff_fault (file, size);
 }
 
 std::string find_file_stamp (const std::string &path)

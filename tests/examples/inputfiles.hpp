@@ -21,4 +21,8 @@ struct Response {
 /// Looks at a file that may be an impulse response. Takes the time of reading its head.
 Response look_at_response (const std::string &path);
 
+/// What can be told from a file's frame that the demuxer does not tell: that a WAV file is cut off,
+/// or that the index of an MP4 file is missing. Empty: nothing.
+std::string find_cut (const std::string &path);
+
 } // namespace mt::player

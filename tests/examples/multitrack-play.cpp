@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <clocale>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -109,16 +110,71 @@ private:
     g_main_loop_quit (loop_);
   }
 
-  /// For texts: the file, and the track if it has a name.
+  /// For texts: the number that the track has in the list, and its title.
+  static std::string label_of (const std::vector<Track> &tracks, std::size_t index)
+  {
+    const std::string &title = tracks[index].title;
+    return format ("%zu", index + 1) + (title.empty () ? "" : format (" \"%s\"", title.c_str ()));
+  }
+
+  /// For texts: the file and, where it is known, the track.
   std::string name_of (const std::string &stream_id) const
   {
     const std::vector<Track> tracks = player_.tracks ();
     for (std::size_t i = 0; i < tracks.size (); ++i)
-      if (tracks[i].stream_id == stream_id)
-        return tracks[i].title.empty ()
-            ? format ("\"%s\", track %zu", options_.input.c_str (), i + 1)
-            : format ("\"%s\", track \"%s\"", options_.input.c_str (), tracks[i].title.c_str ());
+      if (!stream_id.empty () && tracks[i].stream_id == stream_id)
+        return format ("\"%s\", track %s", options_.input.c_str (), label_of (tracks, i).c_str ());
     return format ("\"%s\"", options_.input.c_str ());
+  }
+
+  /// Of the mixer's texts: tracks by the names that the list has for them, in place of its pads'.
+  std::string in_names_of_list (std::string text) const
+  {
+    const std::vector<Track> tracks = player_.tracks ();
+    for (std::size_t i = 0; i < tracks.size (); ++i) {
+      const std::string name = "rack " + tracks[i].pad;
+      for (std::size_t at = 0;
+           !tracks[i].pad.empty () && (at = text.find (name, at)) != text.npos;) {
+        const std::size_t end = at + name.size ();
+        const std::string label = "rack " + label_of (tracks, i);
+        const bool whole = end == text.size () || !g_ascii_isdigit (text[end]);
+        if (whole)
+          text.replace (at, name.size (), label);
+        at += whole ? label.size () : name.size ();
+      }
+    }
+    return text;
+  }
+
+  /// Tells a warning of an element.
+  void warn_of (GstObject *source, const char *message)
+  {
+    if (g_str_equal (GST_OBJECT_NAME (source), "mixer") ||
+        g_str_equal (GST_OBJECT_NAME (source), "reverb"))
+      warn (in_names_of_list (message));
+    else
+      warn_of_stream (source, decoded_by (source), message);
+  }
+
+  /// A warning that comes again and again, as of damaged data, is told once and counted.
+  void warn_of_stream (GstObject *source, const std::string &id, const std::string &message)
+  {
+    const std::string name = name_of (id);
+    gint64 ns = -1;
+    if (!id.empty ())
+      gst_element_query_position (GST_ELEMENT (source), GST_FORMAT_TIME, &ns);
+    Repeated &repeated = repeated_[name + ": " + message];
+    repeated.last = ns >= 0 ? " at " + clock_text (static_cast<GstClockTime> (ns)) : "";
+    if (++repeated.count == 1)
+      warn (name + repeated.last + ": " + message);
+  }
+
+  void warn_of_repeated ()
+  {
+    for (const auto &[text, repeated] : repeated_)
+      if (repeated.count > 1)
+        warn (format ("%s This came %u times%s%s.", text.c_str (), repeated.count,
+            repeated.last.empty () ? "" : ", the last", repeated.last.c_str ()));
   }
 
   void warn_left_out ()
@@ -138,10 +194,11 @@ private:
       g_print ("%s\n", notice_.c_str ());
     unsigned number = 0;
     for (const Track &track : player_.tracks ()) {
+      ++number; // also of one that is left out, so that messages have the same
       if (!track.problem.empty ())
         continue;
       const std::string &language = track.language;
-      g_print ("%3u  %-24s %s, %d Hz, %s%s\n", ++number,
+      g_print ("%3u  %-24s %s, %d Hz, %s%s\n", number,
           track.title.empty () ? "(no title)" : track.title.c_str (),
           channels_text (track.channels).c_str (), track.rate_hz,
           track.codec.empty () ? "raw" : track.codec.c_str (),
@@ -188,10 +245,10 @@ private:
     return known && ns > 0 ? static_cast<GstClockTime> (ns) : 0;
   }
 
-  void print_progress ()
+  /// `last`: nothing rings any more, so the figures of the mix are told.
+  void print_progress (bool last = false)
   {
-    g_autoptr (GstStructure) stats = nullptr;
-    g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
+    g_autoptr (GstStructure) stats = player_.stats ();
     double out_ksps = 0.0, buf_min = 0.0, buf_mean = 0.0;
     gst_structure_get (stats, "out-ksps", G_TYPE_DOUBLE, &out_ksps, "buf-min", G_TYPE_DOUBLE,
         &buf_min, "buf-mean", G_TYPE_DOUBLE, &buf_mean, nullptr);
@@ -199,8 +256,10 @@ private:
     const GstClockTime now = length ? std::min (position (), length) : position ();
     std::string line =
         format ("%s / %s ", clock_text (now).c_str (), length ? clock_text (length).c_str () : "?");
-    const std::string figures = format (" OUT %.1f k/s  BUF %3.0f %% (least %3.0f %%)", out_ksps,
-        100.0 * buf_mean, 100.0 * buf_min);
+    const std::string figures = player_.rings_out () && !last
+        ? std::string {" the reverb rings out"}
+        : format (" OUT %.1f k/s  BUF %3.0f %% (least %3.0f %%)", out_ksps, 100.0 * buf_mean,
+              100.0 * buf_min);
     winsize window {};
     ioctl (STDOUT_FILENO, TIOCGWINSZ, &window);
     const int columns = terminal_ && window.ws_col ? window.ws_col : 100;
@@ -249,8 +308,13 @@ private:
     print_progress ();
     end_line ();
     report_mixer ();
-    const GstClockTime end = position (), length = duration ();
-    if (!interrupted_ && end + GST_SECOND < length)
+    gint64 mixed_ns = 0; // not the sink's position, which counts the reverb's tail
+    gst_element_query_position (player_.find ("mixer"), GST_FORMAT_TIME, &mixed_ns);
+    const auto end = static_cast<GstClockTime> (mixed_ns);
+    const GstClockTime length = duration ();
+    if (const std::string cut = find_cut (path_of (options_.input)); !cut.empty ())
+      warn (format ("\"%s\" may be cut off: %s", options_.input.c_str (), cut.c_str ()));
+    else if (!interrupted_ && end + GST_SECOND < length)
       warn (format ("\"%s\" should last %s, but its sound ends at %s; it may be cut off",
           options_.input.c_str (), clock_text (length).c_str (), clock_text (end).c_str ()));
     if (const guint64 clipped = player_.clipped_samples ()) {
@@ -286,7 +350,7 @@ private:
       gst_message_parse_warning (message, &error, nullptr);
       // A missing decoder is told by warn_left_out(), with the track's name.
       if (!g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
-        session.warn (error->message);
+        session.warn_of (GST_MESSAGE_SRC (message), error->message);
       break;
     case GST_MESSAGE_ASYNC_DONE: // the sink has its first sound, so all titles have passed
       session.print_tracks ();
@@ -306,7 +370,7 @@ private:
     if (!id.empty () && tracks_printed_) {
       // What a decoder cannot take costs its track only. If the file cannot be read on, the demuxer
       // says so in an error of its own.
-      warn (format ("%s: %s; the mix goes on", name_of (id).c_str (), error.message));
+      warn_of_stream (source, id, std::string {error.message} + " The mix goes on.");
     } else if (!id.empty ()) {
       // A bin gives up its change of state at any error, so this start is lost.
       broken_ = {.stream_id = id, .problem = error.message};
@@ -320,9 +384,12 @@ private:
           reason == debug.npos ? error.message : debug.c_str () + reason));
     } else if (g_error_matches (&error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN)) {
       fail (format ("\"%s\" has no audio track that can be decoded", file));
+    } else if (const std::string cut = find_cut (path_of (options_.input));
+               !started && !cut.empty ()) {
+      fail (format ("\"%s\" has no audio track that can be played: %s", file, cut.c_str ()));
     } else {
       fail (format ("\"%s\"%s: %s", file, started ? "" : " has no audio track that can be played",
-          error.message));
+          in_names_of_list (error.message).c_str ()));
     }
   }
 
@@ -335,13 +402,28 @@ private:
     } else if (session.player_.find ("mixer")->numsinkpads == 0 && --session.patience_s_ <= 0) {
       // A pipe that brings nothing; or decodebin has lost the error of a demuxer that failed while
       // it was plugged in, as that of GStreamer 1.22 can.
-      session.fail (format ("\"%s\" has brought no audio track so far, so it is given up; "
-                            "--patience waits longer",
-          session.options_.input.c_str ()));
+      const char *file = session.options_.input.c_str ();
+      if (const std::string cut = find_cut (path_of (file)); !cut.empty ())
+        session.fail (
+            format ("\"%s\" has no audio track that can be played: %s", file, cut.c_str ()));
+      else
+        session.fail (format ("\"%s\" has brought no audio track so far, so it is given up; "
+                              "--patience waits longer",
+            file));
       session.player_.discard ();
       _exit (kExitFailed); // a source that is stuck in a read could not be stopped
     }
     return G_SOURCE_CONTINUE;
+  }
+
+  void tell_that_nothing_is_written () const
+  {
+    const char *file = options_.render.c_str ();
+    if (!options_.render.empty ())
+      g_print (g_file_test (file, G_FILE_TEST_EXISTS)
+              ? "Stopped; \"%s\" is not written, and what was there is as it was.\n"
+              : "Stopped; \"%s\" is not written, no file is left.\n",
+          file);
   }
 
   static gboolean on_signal (gpointer self) noexcept
@@ -351,6 +433,7 @@ private:
     // Before the first sound there is nothing to complete.
     if (std::exchange (session.interrupted_, true) || !session.tracks_printed_) {
       session.player_.discard ();
+      session.tell_that_nothing_is_written ();
       _exit (kExitInterrupted);
     }
     g_print ("Ending; the reverb rings out. Again to stop at once.\n");
@@ -359,12 +442,18 @@ private:
     return G_SOURCE_CONTINUE;
   }
 
+  struct Repeated {
+    unsigned count {0};
+    std::string last; // " at 0:07", or empty
+  };
+
   const Options &options_;
   Player &player_;
   const std::string notice_;
   GMainLoop *loop_ {nullptr};
   Track broken_;
-  std::set<std::string> told_; // stream IDs of the tracks whose problem has been told
+  std::set<std::string> told_;               // stream IDs of the tracks whose problem has been told
+  std::map<std::string, Repeated> repeated_; // warnings by their text
   int exit_code_ {0};
   int patience_s_;
   const bool terminal_;
@@ -410,14 +499,16 @@ int run (int argc, char **argv)
   g_autofree gchar *ir = nullptr, *render = nullptr, *room = nullptr, *sink = nullptr,
                    *fallback = nullptr, *dry = nullptr, *wet = nullptr;
   gint patience_s = 20, channels = kChannelsOfTrack;
+  gboolean version = FALSE;
   const GOptionEntry entries[] {
       {"render", 'r', 0, G_OPTION_ARG_FILENAME, &render, "Write the mix to a .flac or .wav file",
           "OUT"},
       {"ir", 'i', 0, G_OPTION_ARG_FILENAME, &ir, "Impulse response for the reverb", "FILE"},
       {"room", 0, 0, G_OPTION_ARG_STRING, &room,
-          "Built-in room: small-room, hall, plate, cathedral", "NAME"},
-      {"dry", 0, 0, G_OPTION_ARG_STRING, &dry, "Level of the mix, linear", "GAIN"},
-      {"wet", 0, 0, G_OPTION_ARG_STRING, &wet, "Level of the reverb, linear", "GAIN"},
+          "Built-in room: small-room, hall, plate, cathedral (hall)", "NAME"},
+      {"dry", 0, 0, G_OPTION_ARG_STRING, &dry, "Level of the mix, linear, 0 to 10 (0.7)", "GAIN"},
+      {"wet", 0, 0, G_OPTION_ARG_STRING, &wet, "Level of the reverb, linear, 0 to 10 (0.25)",
+          "GAIN"},
       {"channels", 0, 0, G_OPTION_ARG_INT, &channels,
           "Channels of the mix, 1 to 8 (those of the widest track, and two where the response has "
           "two or four)",
@@ -428,6 +519,7 @@ int run (int argc, char **argv)
           "File to render when there is no sound card", "OUT"},
       {"patience", 0, 0, G_OPTION_ARG_INT, &patience_s,
           "How long to wait for the first track of FILE, 1 or more (20)", "SECONDS"},
+      {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version and end", nullptr},
       {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &files, nullptr, "FILE"},
       {},
   };
@@ -435,6 +527,11 @@ int run (int argc, char **argv)
       "Mixes all audio tracks of FILE, puts a room on them and plays the result.",
       "Ctrl-C ends with the reverb's tail and completes the file; a second one stops at once.\n"
       "Exit status: 0 done, 1 failed, 2 wrong options, 3 no sound card, 130 interrupted render.\n");
+  if (version) {
+    g_print ("multitrack-play %s, GStreamer %u.%u.%u\n", PLAYER_VERSION, GST_VERSION_MAJOR,
+        GST_VERSION_MINOR, GST_VERSION_MICRO);
+    return 0;
+  }
   if (!files || g_strv_length (files) != 1)
     throw std::invalid_argument ("name one FILE to play");
   if (patience_s < 1)

@@ -74,6 +74,12 @@ std::string output_line (const Options &options, const std::string &part)
   if (fs::is_directory (file))
     refuse ("cannot write \"%s\": it is a folder", file);
   refuse_to_overwrite (options.render, part, options);
+  const fs::path folder = fs::absolute (file).parent_path ();
+  std::error_code error;
+  if (fs::is_directory (folder, error) && access (folder.c_str (), W_OK) != 0)
+    refuse ("cannot write \"%s\": no permission to make a file in \"%s\"; --render takes one in "
+            "another folder",
+        file, folder.c_str ());
   g_autofree gchar *lower = g_ascii_strdown (file, -1);
   if (g_str_has_suffix (lower, ".flac"))
     return "audio/x-raw,format=S24LE ! flacenc ! filesink name=file";
@@ -190,6 +196,12 @@ Player::Player (const Options &options)
   g_signal_connect (source, "unknown-type", G_CALLBACK (on_unknown_type), this);
   g_autoptr (GstPad) output = gst_element_get_static_pad (reverb, "src");
   gst_pad_add_probe (output, GST_PAD_PROBE_TYPE_BUFFER, on_output, this, nullptr);
+  const auto on_event = +[] (GstPad *, GstPadProbeInfo *info, gpointer self) noexcept {
+    static_cast<Self> (self)->end_of_mix (GST_PAD_PROBE_INFO_EVENT (info));
+    return GST_PAD_PROBE_OK;
+  };
+  g_autoptr (GstPad) mix = gst_element_get_static_pad (reverb, "sink");
+  gst_pad_add_probe (mix, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, this, nullptr);
 }
 
 GstElement *Player::find (const char *name) const
@@ -229,6 +241,8 @@ void Player::add_track (GstPad *pad)
   if (!sink || gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
     g_autofree gchar *text = gst_caps_to_string (caps);
     track = {.stream_id = track.stream_id, .problem = format ("the mix cannot take %s", text)};
+  } else {
+    track.pad = GST_PAD_NAME (sink);
   }
   tracks_.push_back (track);
 }
@@ -271,6 +285,25 @@ void Player::inspect_output (GstBuffer *buffer)
   peak_ = peak;
   clipped_samples_ += clipped;
   end_ = GST_BUFFER_PTS (buffer) + GST_BUFFER_DURATION (buffer);
+}
+
+void Player::end_of_mix (GstEvent *event)
+{
+  if (GST_EVENT_TYPE (event) != GST_EVENT_EOS || rings_out_)
+    return;
+  GstStructure *stats = Player::stats ();
+  const std::lock_guard guard {lock_};
+  last_stats_.reset (stats);
+  rings_out_ = true;
+}
+
+GstStructure *Player::stats () const
+{
+  if (std::unique_lock guard {lock_}; last_stats_)
+    return gst_structure_copy (last_stats_.get ());
+  GstStructure *stats = nullptr;
+  g_object_get (find ("mixer"), "stats", &stats, nullptr);
+  return stats;
 }
 
 bool Player::no_sound_card () const

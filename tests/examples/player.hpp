@@ -15,6 +15,7 @@ namespace mt::player {
 /// An audio track of the file.
 struct Track {
   std::string stream_id;
+  std::string pad;                    // its pad of the mixer; empty where it has none
   std::string problem;                // why it is not in the mix; empty: it is
   int rate_hz {0}, channels {0};      // 0 where it is not in the mix
   std::string title, codec, language; // known once the tags have passed
@@ -61,6 +62,11 @@ public:
   /// Moves the rendered file to its place. Throws std::filesystem::filesystem_error.
   void commit ();
 
+  /// Whether the song is over and only the reverb sounds.
+  bool rings_out () const noexcept { return rings_out_; }
+  /// What the mixer says of itself, or has said when the song was over.
+  GstStructure *stats () const;
+
   /// All tracks found so far with what is known of them.
   std::vector<Track> tracks () const;
   MixFormat mix_format () const;
@@ -78,6 +84,7 @@ private:
   void add_unknown (GstPad *pad, const GstCaps *caps);
   bool is_left_out (GstPad *pad) const;
   void inspect_output (GstBuffer *buffer);
+  void end_of_mix (GstEvent *event);
 
   const std::string render_, part_;  // the file to make, and its name until it is complete
   const int channels_, ir_channels_; // as in the options
@@ -85,8 +92,11 @@ private:
   std::atomic<guint64> clipped_samples_ {0};
   std::atomic<float> peak_ {0.0f};
   std::atomic<GstClockTime> end_ {0};
-  mutable std::mutex lock_; // of the tracks; streaming threads add them
+  std::atomic<bool> rings_out_ {false};
+  mutable std::mutex lock_; // of what follows; streaming threads write it
   std::vector<Track> tracks_;
+  std::unique_ptr<GstStructure, decltype (&gst_structure_free)> last_stats_ {
+      nullptr, gst_structure_free};
   std::unique_ptr<GstElement, Stop> pipeline_; // last: its threads use what is above
 };
 

@@ -27,7 +27,7 @@ check 'the mix is heard' test "$(sox 'out put.flac' -n stat 2>&1 | awk '/Maximum
 # Cut off half way, before the lead. Its decoder fails while the pipeline starts.
 head -c "$(($(wc -c <song.mka) / 2))" song.mka >cut.mka
 plays cut.mka --ir ir.wav --render cut.flac
-check 'the track that is not reached is named' says 'track "Lead" is left out of the mix'
+check 'the track that is not reached is named' grep -q 'track [1-3] "Lead" is left out of the mix' log
 check 'the cut is told' says '"cut.mka" should last 0:03, but its sound ends at 0:0'
 frames=$(soxi -s cut.flac)
 check 'the rest is played' test "${frames:-0}" -gt 48000 -a "${frames:-0}" -lt 144000
@@ -128,6 +128,6 @@ GST_PLUGIN_FEATURE_RANK=$no_card refuses '"text.txt" has no audio track' text.tx
 check 'a fault is not told behind a file that is never made' is_silent_on 'no sound card'
 
 GST_PLUGIN_FEATURE_RANK=opusdec:NONE,avdec_opus:NONE plays song.mka --ir ir.wav --render two.flac
-check 'the track without a decoder is named' says 'track "Choir" is left out of the mix: no decoder for Opus'
+check 'the track without a decoder is named' grep -q 'track [1-3] "Choir" is left out of the mix: no decoder for Opus' log
 
 tally
