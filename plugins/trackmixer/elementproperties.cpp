@@ -222,6 +222,9 @@ void set_property (GObject *object, guint id, const GValue *value, GParamSpec *s
     break;
   case PROP_FORCE_LIVE:
     mixer.settings.force_live.store (g_value_get_boolean (value));
+    // A bin sends EOS to its sources, and this one has none before it that could end the mix.
+    if (g_value_get_boolean (value))
+      GST_OBJECT_FLAG_SET (object, GST_ELEMENT_FLAG_SOURCE);
     break;
   case PROP_IGNORE_INACTIVE_PADS:
     mixer.set_ignore_inactive (g_value_get_boolean (value));
@@ -281,7 +284,9 @@ void mt::trackmixer::install_properties (GObjectClass *object_class) noexcept
       "nanoseconds; the largest number: as far as max-total-bytes allows",
       0, GST_CLOCK_TIME_NONE);
   install_time (PROP_MAX_TOTAL_BYTES, "max-total-bytes", "Maximum bytes",
-      "What all queues together may hold when some must grow because another track has nothing", 0,
+      "What all queues together may hold when some must grow because another track has nothing; "
+      "0: any number",
+      0,
       kDefaultMaxTotalBytes);
   g_object_class_install_property (object_class, PROP_STARVATION,
       g_param_spec_enum ("starvation", "Starvation",

@@ -180,10 +180,15 @@ void forget_stream (Element &state) noexcept
   forget_seeks (state);
 }
 
-/// As GstAggregator, which keeps the seek and says FALSE all the same: nobody downstream has heard
-/// it.
+/// As GstAggregator. A seek it keeps and says FALSE all the same: nobody downstream has heard it. EOS ends
+/// the mix, whatever the tracks still bring.
 gboolean send_event (GstElement *element, GstEvent *event) noexcept
 {
+  if (GST_EVENT_TYPE (event) == GST_EVENT_EOS && state_of (element).running.load ()) {
+    state_of (element).mixer.end_now ();
+    gst_event_unref (event);
+    return TRUE;
+  }
   if (GST_EVENT_TYPE (event) == GST_EVENT_SEEK) {
     GST_STATE_LOCK (element);
     if (GST_STATE (element) < GST_STATE_PAUSED)

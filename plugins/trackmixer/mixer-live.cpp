@@ -131,6 +131,12 @@ void Mixer::miss_deadline ()
   }
 }
 
+void Mixer::end_now () noexcept
+{
+  end_asked_.store (true);
+  shared.readiness.recheck ();
+}
+
 void Mixer::set_ignore_inactive (bool ignore) noexcept
 {
   settings.ignore_inactive_pads.store (ignore);

@@ -19,6 +19,10 @@ void Mixer::iterate () noexcept
     produce ();
     break;
   case Verdict::end:
+    if (end_asked_.load ()) {
+      end_early ();
+      break;
+    }
     count_leftovers (false);
     // Also without any audio downstream hears what it would have been: some write a header for it.
     if (const auto before = restarts_; !negotiated_ && rate_hz () != 0 && !negotiate ())
@@ -279,6 +283,13 @@ void Mixer::push_pending_events ()
 void Mixer::push_eos ()
 {
   push_end (gst_event_new_eos ());
+}
+
+/// As the application has asked for. What is queued stays where it is.
+void Mixer::end_early ()
+{
+  refuse (GST_FLOW_EOS);
+  push_eos ();
 }
 
 /// Every track has ended, one of them at the end of its segment only: another one may follow, for

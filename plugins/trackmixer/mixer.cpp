@@ -232,6 +232,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   chunk_ = 0;
   planned_ = false;
   finished_ = segment_done_sent_ = false;
+  end_asked_.store (false);
   discont_ = true;
   segment_pending_ = true;
   patience_ends_.reset ();

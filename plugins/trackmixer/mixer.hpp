@@ -187,6 +187,8 @@ public:
   UpstreamLatency ask_upstream () noexcept;
   /// PLAYING begins or ends.
   void set_playing (bool playing) noexcept { deadline_.set_playing (playing); }
+  /// EOS goes out behind the chunk that is being made, whatever the tracks still have.
+  void end_now () noexcept;
   /// ignore-inactive-pads has been set.
   void set_ignore_inactive (bool ignore) noexcept;
   /// The nearest rate to this one that downstream takes.
@@ -263,6 +265,7 @@ private:
   }
   void push_pending_events ();
   void push_eos ();
+  void end_early ();
   void push_segment_done ();
   void push_end (GstEvent *event);
   void stop_with (GstFlowReturn flow);
@@ -383,6 +386,7 @@ private:
   bool start_open_ {true}; // where the first chunk begins, in a new stream
   bool planned_ {false};
   bool started_ {false};
+  std::atomic<bool> end_asked_ {false};
   bool finished_ {false};
   bool late_untold_ {false};       // a track has some
   bool segment_done_sent_ {false}; // and not EOS: after it another segment can follow

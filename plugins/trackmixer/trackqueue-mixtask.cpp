@@ -28,7 +28,7 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
   // Below the cap again: the others can grow, so there is reason to wait.
   if (starved_ && shared_.grown_out.load (std::memory_order_relaxed) == 0 &&
       shared_.queued_bytes.load (std::memory_order_relaxed) <
-          shared_.max_total_bytes.load (std::memory_order_relaxed) / (starved_in_vain_ ? 2 : 1))
+          shared_.total_cap () / (starved_in_vain_ ? 2 : 1))
     starved_ = false;
   while (count_ > 0 && ring_[head_].kind != QueueItem::Kind::mark &&
       (taken_end_ < end || !ring_[head_].occupies_time ())) {
@@ -48,7 +48,7 @@ bool TrackQueue::take (Frames end, Frames next_end, std::vector<QueueItem> &held
     grown_limit_ = 0;
   if (!feeder_waiting_)
     return false;
-  const auto cap = shared_.max_total_bytes.load (std::memory_order_relaxed);
+  const auto cap = shared_.total_cap ();
   const bool below_cap = shared_.queued_bytes.load (std::memory_order_relaxed) < cap - cap / 8;
   const bool half_empty =
       level <= limit_ / 2 && (limit_bytes_ == 0 || queued_bytes_ <= limit_bytes_ / 2);
@@ -185,7 +185,7 @@ TrackQueue::Growth TrackQueue::grow (bool doubled) noexcept
   if (!feeder_waiting_)
     return Growth::not_blocked;
   if (shared_.queued_bytes.load (std::memory_order_relaxed) >=
-      shared_.max_total_bytes.load (std::memory_order_relaxed))
+      shared_.total_cap ())
     return Growth::at_total_cap;
   const Frames level = queued_frames_ + held_frames_;
   // The limit may not have been worked out yet, with the rate just known.

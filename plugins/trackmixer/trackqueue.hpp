@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -84,8 +85,14 @@ struct MixerShared {
 
   Readiness readiness;
   std::atomic<std::uint64_t> queued_bytes {0};
-  std::atomic<std::uint64_t> max_total_bytes {0};
+  std::atomic<std::uint64_t> max_total_bytes {0}; // 0: any number
   std::atomic<int> grown_out {0}; // queues that hold as much as they may grow to
+
+  [[nodiscard]] std::uint64_t total_cap () const noexcept
+  {
+    const auto cap = max_total_bytes.load (std::memory_order_relaxed);
+    return cap > 0 ? cap : std::numeric_limits<std::uint64_t>::max ();
+  }
 };
 
 /// When a queue is full, and how far it may grow all the same.

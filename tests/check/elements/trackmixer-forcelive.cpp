@@ -162,6 +162,27 @@ GST_START_TEST (test_with_force_live_the_mix_never_ends)
 }
 GST_END_TEST;
 
+/// Also in the middle of a wait for the clock, and without force-live.
+GST_START_TEST (test_eos_from_the_application_ends_it)
+{
+  const bool force_live = __i__ % 2 == 1;
+  LiveMix mix {kUpstream, kBoth[__i__ / 2], force_live};
+  fail_unless_equals_int (
+      GST_OBJECT_FLAG_IS_SET (mix.bed.element, GST_ELEMENT_FLAG_SOURCE), force_live);
+  mix.bed.play ();
+  for (Feeder *feeder : {&mix.a, &mix.b})
+    feeder->begin ();
+  mix.push (mix.a, 0, 0.25f);
+  mix.push (mix.b, 0, 0.25f);
+  mix.push (mix.a, 1, 0.25f); // the second chunk waits for b and for its deadline
+  fail_unless (eventually ([&] { return mix.bed.sink.chunk_count () == 1; }));
+  mix.check_deadline (2 * kChunk + kUpstream);
+  fail_unless (gst_element_send_event (mix.bed.element, gst_event_new_eos ()));
+  fail_unless (mix.bed.sink.wait_for_eos ());
+  fail_unless_equals_uint64 (mix.bed.sink.chunk_count (), 1);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_force_live_needs_no_preroll)
 {
   for (const bool force_live : {false, true}) {
@@ -351,6 +372,7 @@ static Suite *trackmixer_forcelive_suite ()
   tcase_add_test (forced, test_tracks_that_are_not_live_are_heard_by_the_clock);
   tcase_add_test (forced, test_with_force_live_the_mix_never_ends);
   tcase_add_loop_test (forced, test_force_live_needs_no_preroll, 0, kMixers);
+  tcase_add_loop_test (forced, test_eos_from_the_application_ends_it, 0, 2 * kMixers);
   tcase_add_test (forced, test_where_silence_begins);
   tcase_add_test (forced, test_first_waits_for_audio_also_with_force_live);
   suite_add_tcase (suite, forced);

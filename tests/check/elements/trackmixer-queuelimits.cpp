@@ -282,6 +282,21 @@ GST_START_TEST (test_the_total_is_named_where_it_is_met_first)
 }
 GST_END_TEST;
 
+/// As of other elements, and not a mix that waits for nobody.
+GST_START_TEST (test_a_total_of_0_is_none)
+{
+  OneAfterTheOther mix;
+  limit_to_200_ms (mix.bed.element, false);
+  g_object_set (mix.bed.element, "max-total-bytes", guint64 {0}, nullptr);
+  mix.feed (2 * kSecond, 2 * kSecond);
+  fail_unless (mix.bed.sink.wait_for_eos (), "hangs");
+  mix.a.join ();
+  fail_unless_equals_uint64 (mix.a.count ("mixed-frames"), mix.early.size ());
+  fail_unless_equals_uint64 (mix.b.count ("mixed-frames"), mix.late.size ());
+  fail_if (mix.bed.has_message (GST_MESSAGE_WARNING));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_at_its_cap_of_growth_not_every_chunk_waits)
 {
   // Two threads, and one brings nothing: the mix waits for it when the other queue is half empty,
@@ -363,6 +378,7 @@ static Suite *trackmixer_queuelimits_suite ()
       growth, test_at_its_cap_of_growth_a_queue_waits_and_a_warning_says_why, 0, 4);
   tcase_add_test (growth, test_at_its_cap_of_growth_starvation_can_be_an_error);
   tcase_add_test (growth, test_the_total_is_named_where_it_is_met_first);
+  tcase_add_test (growth, test_a_total_of_0_is_none);
   tcase_add_loop_test (growth, test_at_its_cap_of_growth_not_every_chunk_waits, 0, 2);
   tcase_add_test (growth, test_more_growth_while_a_feeder_waits);
   suite_add_tcase (suite, growth);
