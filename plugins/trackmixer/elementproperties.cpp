@@ -331,7 +331,7 @@ void mt::trackmixer::install_properties (GObjectClass *object_class) noexcept
   g_object_class_install_property (object_class, PROP_FORCE_LIVE,
       g_param_spec_boolean ("force-live", "Force live",
           "Mix by the clock like a live source, whether anything upstream is live or not, and "
-          "never end",
+          "end only at EOS from the application",
           FALSE, static_cast<GParamFlags> (read_write | G_PARAM_CONSTRUCT_ONLY)));
   g_object_class_install_property (object_class, PROP_IGNORE_INACTIVE_PADS,
       g_param_spec_boolean ("ignore-inactive-pads", "Ignore inactive pads",

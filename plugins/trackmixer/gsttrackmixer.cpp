@@ -185,7 +185,7 @@ void forget_stream (Element &state) noexcept
 gboolean send_event (GstElement *element, GstEvent *event) noexcept
 {
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS && state_of (element).running.load ()) {
-    state_of (element).mixer.end_now ();
+    state_of (element).mixer.end_now (gst_event_get_seqnum (event));
     gst_event_unref (event);
     return TRUE;
   }

@@ -131,9 +131,9 @@ void Mixer::miss_deadline ()
   }
 }
 
-void Mixer::end_now () noexcept
+void Mixer::end_now (std::uint32_t seqnum) noexcept
 {
-  end_asked_.store (true);
+  end_asked_.store (seqnum);
   shared.readiness.recheck ();
 }
 

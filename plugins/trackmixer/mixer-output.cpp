@@ -19,10 +19,6 @@ void Mixer::iterate () noexcept
     produce ();
     break;
   case Verdict::end:
-    if (end_asked_.load ()) {
-      end_early ();
-      break;
-    }
     count_leftovers (false);
     // Also without any audio downstream hears what it would have been: some write a header for it.
     if (const auto before = restarts_; !negotiated_ && rate_hz () != 0 && !negotiate ())
@@ -33,6 +29,9 @@ void Mixer::iterate () noexcept
       push_segment_done ();
     else
       push_eos ();
+    break;
+  case Verdict::end_early:
+    end_early ();
     break;
   case Verdict::segment:
     enter_segment ();
@@ -282,14 +281,19 @@ void Mixer::push_pending_events ()
 
 void Mixer::push_eos ()
 {
+  segment_done_sent_ = false; // that was not the end
   push_end (gst_event_new_eos ());
 }
 
 /// As the application has asked for. What is queued stays where it is.
 void Mixer::end_early ()
 {
+  const auto seqnum = end_asked_.exchange (GST_SEQNUM_INVALID);
+  if (seqnum == GST_SEQNUM_INVALID || shared.readiness.stopped ())
+    return; // a flush has taken it back
   refuse (GST_FLOW_EOS);
-  push_eos ();
+  segment_done_sent_ = false;
+  push_end (gst_event_new_eos (), seqnum);
 }
 
 /// Every track has ended, one of them at the end of its segment only: another one may follow, for
@@ -410,7 +414,8 @@ void Mixer::note_position (Frames at) noexcept
   position_ns_.store (stream_time_of (at), std::memory_order_relaxed);
 }
 
-void Mixer::push_end (GstEvent *event)
+/// Without a seqnum of its own it follows from what the mix follows from.
+void Mixer::push_end (GstEvent *event, std::uint32_t seqnum)
 {
   const auto restarts = restarts_;
   finished_ = true;
@@ -421,7 +426,10 @@ void Mixer::push_end (GstEvent *event)
     gst_event_unref (event);
     return;
   }
-  number (event);
+  if (seqnum != GST_SEQNUM_INVALID)
+    gst_event_set_seqnum (event, seqnum);
+  else
+    number (event);
   gst_pad_push_event (src_, event);
 }
 

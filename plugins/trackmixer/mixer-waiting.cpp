@@ -107,8 +107,8 @@ Mixer::Verdict Mixer::wait_for_chunk ()
   for (;;) {
     if (shared.readiness.stopped ())
       return Verdict::stopped; // also where a track has starved and that is an error
-    if (end_asked_.load () && !finished_)
-      return Verdict::end;
+    if (end_asked_.load () != GST_SEQNUM_INVALID && (!finished_ || segment_done_sent_))
+      return Verdict::end_early;
     if (!plan_chunk ())
       return Verdict::impossible;
     if (shared.readiness.take_recheck ()) {

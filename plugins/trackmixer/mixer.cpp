@@ -168,6 +168,7 @@ void Mixer::set_unbounded (bool unbounded) noexcept
 void Mixer::interrupt () noexcept
 {
   shared.readiness.stop ();
+  end_asked_.store (GST_SEQNUM_INVALID);
 }
 
 std::uint64_t Mixer::announce_seek (const GstSegment &segment, std::uint32_t seqnum) noexcept
@@ -232,7 +233,6 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   chunk_ = 0;
   planned_ = false;
   finished_ = segment_done_sent_ = false;
-  end_asked_.store (false);
   discont_ = true;
   segment_pending_ = true;
   patience_ends_.reset ();
@@ -291,6 +291,7 @@ void Mixer::reset () noexcept
   asked_if_live_ = {};
   note_latency ({});
   deadline_.cancel ();
+  end_asked_.store (GST_SEQNUM_INVALID);
   started_ = stream_started_ = negotiated_ = false;
   start_open_ = true; // and not after a flush: as audiomixer
 }

@@ -187,8 +187,9 @@ public:
   UpstreamLatency ask_upstream () noexcept;
   /// PLAYING begins or ends.
   void set_playing (bool playing) noexcept { deadline_.set_playing (playing); }
-  /// EOS goes out behind the chunk that is being made, whatever the tracks still have.
-  void end_now () noexcept;
+  /// EOS with this seqnum goes out behind the chunk that is being made, whatever the tracks still
+  /// have. A flush that begins before that takes it back.
+  void end_now (std::uint32_t seqnum) noexcept;
   /// ignore-inactive-pads has been set.
   void set_ignore_inactive (bool ignore) noexcept;
   /// The nearest rate to this one that downstream takes.
@@ -208,7 +209,7 @@ public:
   }
 
 private:
-  enum class Verdict { chunk, end, segment, wait, stopped, impossible };
+  enum class Verdict { chunk, end, end_early, segment, wait, stopped, impossible };
 
   // waiting
   Verdict wait_for_chunk ();
@@ -267,7 +268,7 @@ private:
   void push_eos ();
   void end_early ();
   void push_segment_done ();
-  void push_end (GstEvent *event);
+  void push_end (GstEvent *event, std::uint32_t seqnum = GST_SEQNUM_INVALID);
   void stop_with (GstFlowReturn flow);
   void refuse (GstFlowReturn flow);
   void collect (Frames begin, Frames end, Frames next_end);
@@ -386,7 +387,7 @@ private:
   bool start_open_ {true}; // where the first chunk begins, in a new stream
   bool planned_ {false};
   bool started_ {false};
-  std::atomic<bool> end_asked_ {false};
+  std::atomic<std::uint32_t> end_asked_ {GST_SEQNUM_INVALID}; // of the application's EOS
   bool finished_ {false};
   bool late_untold_ {false};       // a track has some
   bool segment_done_sent_ {false}; // and not EOS: after it another segment can follow

@@ -253,6 +253,117 @@ GST_START_TEST (test_a_serialized_query_waits_for_the_audio_before_it)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_eos_from_the_application_in_the_midst_of_it)
+{
+  // A chunk is in the sink, one feeder waits for room and the other one for its drain.
+  MixerBed bed;
+  Feeder a {bed, kMono};
+  Feeder b {bed, kMono};
+  for (Feeder *feeder : {&a, &b})
+    g_object_set (feeder->sink, "max-size-time", 4 * 10 * GST_MSECOND, nullptr);
+  bed.sink.close ();
+  bed.play ();
+  std::atomic<bool> drained {true};
+  const Samples chunk = noise (kChunkFrames, 1);
+  a.run ([&] (Feeder &self) {
+    self.begin ();
+    for (int n = 0; self.push (chunk, n * kChunkFrames) == GST_FLOW_OK; ++n) {
+    }
+  });
+  b.run ([&] (Feeder &self) {
+    self.begin ();
+    for (int n = 0; n < 3; ++n)
+      self.push (chunk, n * kChunkFrames);
+    GstQuery *query = gst_query_new_drain ();
+    drained = gst_pad_peer_query (self.src, query);
+    gst_query_unref (query);
+  });
+  fail_unless (
+      eventually ([&] { return count_in_stats (bed.element, "frames-out") == kChunkFrames; }));
+  fail_unless (settles ()); // the feeders, too
+  GstEvent *eos = gst_event_new_eos ();
+  const guint32 seqnum = gst_event_get_seqnum (eos);
+  fail_unless (gst_element_send_event (bed.element, eos));
+  bed.sink.open ();
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless (a.finishes () && b.finishes (), "a feeder hangs");
+  fail_if (drained);
+  fail_unless_equals_uint64 (bed.sink.chunk_count (), 1);
+  fail_unless_equals_int (bed.sink.events.back ().type, GST_EVENT_EOS);
+  fail_unless_equals_int (bed.sink.events.back ().seqnum, seqnum);
+  check_accounts (a);
+
+  // A flush takes it back, and what comes then is a mix like any other.
+  for (const bool start : {true, false})
+    for (Feeder *feeder : {&a, &b}) {
+      GstEvent *flush = start ? gst_event_new_flush_start () : gst_event_new_flush_stop (TRUE);
+      gst_event_set_seqnum (flush, 4711);
+      gst_pad_push_event (feeder->src, flush);
+    }
+  bed.sink.forget ();
+  for (Feeder *feeder : {&a, &b}) {
+    feeder->begin_segment ();
+    fail_unless_equals_int (feeder->push (chunk, 0), GST_FLOW_OK);
+    feeder->end ();
+  }
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless_equals_uint64 (bed.sink.chunk_count (), 1);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_eos_from_the_application_behind_segment_done)
+{
+  MixerBed bed;
+  EventLog log {bed};
+  Feeder a {bed, kMono};
+  bed.play ();
+  a.begin ();
+  a.push (noise (2 * kChunkFrames, 1), 0);
+  fail_unless (gst_pad_push_event (a.src, gst_event_new_segment_done (GST_FORMAT_TIME, -1)));
+  fail_unless (eventually ([&log] { return log.where ("segment-done") == 2; }));
+  fail_unless (gst_element_send_event (bed.element, gst_event_new_eos ()));
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless_equals_int (log.where ("eos"), 2);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_the_end_behind_segment_done_is_one)
+{
+  MixerBed bed;
+  EventLog log {bed};
+  Feeder a {bed, kMono};
+  bed.play ();
+  a.begin ();
+  a.push (noise (2 * kChunkFrames, 1), 0);
+  fail_unless (gst_pad_push_event (a.src, gst_event_new_segment_done (GST_FORMAT_TIME, -1)));
+  fail_unless (eventually ([&log] { return log.where ("segment-done") == 2; }));
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  GST_OBJECT_FLAG_UNSET (log.src, GST_PAD_FLAG_EOS); // or another one would go by unseen
+  fail_unless (settles ());
+  fail_unless_equals_int (log.where ("eos"), 2);
+}
+GST_END_TEST;
+
+GST_START_TEST (test_eos_from_the_application_between_the_ends_of_a_flush)
+{
+  MixerBed bed;
+  Feeder a {bed, kMono};
+  const Samples chunk = noise (kChunkFrames, 1);
+  bed.play ();
+  a.begin ();
+  a.push (chunk, 0);
+  fail_unless (bed.sink.wait_for_chunks (1));
+  gst_pad_push_event (a.src, gst_event_new_flush_start ());
+  fail_unless (gst_element_send_event (bed.element, gst_event_new_eos ()));
+  gst_pad_push_event (a.src, gst_event_new_flush_stop (TRUE));
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 1);
+  a.begin_segment ();
+  fail_unless_equals_int (a.push (chunk, 0), GST_FLOW_EOS);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_order_suite ()
 {
   Suite *suite = suite_create ("trackmixer-order");
@@ -265,6 +376,12 @@ static Suite *trackmixer_order_suite ()
   tcase_add_test (queries, test_drains_and_pushes_never_miss_each_other);
   tcase_add_test (queries, test_a_serialized_query_waits_for_the_audio_before_it);
   suite_add_tcase (suite, queries);
+  TCase *ends = tcase_create ("ends");
+  tcase_add_test (ends, test_eos_from_the_application_in_the_midst_of_it);
+  tcase_add_test (ends, test_the_end_behind_segment_done_is_one);
+  tcase_add_test (ends, test_eos_from_the_application_behind_segment_done);
+  tcase_add_test (ends, test_eos_from_the_application_between_the_ends_of_a_flush);
+  suite_add_tcase (suite, ends);
   return suite;
 }
 
