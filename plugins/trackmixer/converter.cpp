@@ -10,8 +10,8 @@ constexpr int kMaxPhases = 8192; // of 64 taps, 2 MB
 
 /// The filter of each of the ratio's phases as it is. By default GstAudioResampler interpolates it
 /// from a table and takes the neighbour of the right entry (seen with GStreamer 1.22): all comes an
-/// eighth of a frame of the input late, or more. Where there are more phases than that, or `config` has
-/// a say in it, it may.
+/// eighth of a frame of the input late, or more. Where there are more phases than that, or `config`
+/// has a say in it, it may.
 void ask_for_exact_phases (
     GstStructure *options, const GstStructure *config, int from_hz, int to_hz)
 {
@@ -27,8 +27,8 @@ void ask_for_exact_phases (
       GST_AUDIO_RESAMPLER_FILTER_INTERPOLATION_NONE, nullptr);
 }
 
-/// By itself GstAudioConverter takes a shorter filter than `audioresample`, which is 8 dB down at 19 kHz
-/// from 44.1 to 48 kHz. Only that one has `n-taps`, so whoever sets it gets it.
+/// By itself GstAudioConverter takes a shorter filter than `audioresample`, which is 8 dB down at
+/// 19 kHz from 44.1 to 48 kHz. Only that one has `n-taps`, so whoever sets it gets it.
 void ask_for_the_filter_of_audioresample (
     GstStructure *options, const GstStructure *config, int from_hz, int to_hz)
 {
@@ -36,8 +36,8 @@ void ask_for_the_filter_of_audioresample (
       ? GST_AUDIO_RESAMPLER_METHOD_BLACKMAN_NUTTALL
       : GST_AUDIO_RESAMPLER_METHOD_KAISER;
   if (config)
-    gst_structure_get_enum (config, GST_AUDIO_CONVERTER_OPT_RESAMPLER_METHOD,
-        GST_TYPE_AUDIO_RESAMPLER_METHOD, &method);
+    gst_structure_get_enum (
+        config, GST_AUDIO_CONVERTER_OPT_RESAMPLER_METHOD, GST_TYPE_AUDIO_RESAMPLER_METHOD, &method);
   gst_structure_set (options, GST_AUDIO_CONVERTER_OPT_RESAMPLER_METHOD,
       GST_TYPE_AUDIO_RESAMPLER_METHOD, method, nullptr);
   gst_audio_resampler_options_set_quality (static_cast<GstAudioResamplerMethod> (method),
@@ -86,9 +86,9 @@ const char *name_converter_enums (GstStructure *config) noexcept
 GstAudioConverter *make_converter (
     const GstAudioInfo &from, const GstAudioInfo &to, const GstStructure *config)
 {
-  GstStructure *options = gst_structure_new ("GstAudioConverter",
-      GST_AUDIO_CONVERTER_OPT_DITHER_METHOD, GST_TYPE_AUDIO_DITHER_METHOD, GST_AUDIO_DITHER_NONE,
-      nullptr);
+  GstStructure *options =
+      gst_structure_new ("GstAudioConverter", GST_AUDIO_CONVERTER_OPT_DITHER_METHOD,
+          GST_TYPE_AUDIO_DITHER_METHOD, GST_AUDIO_DITHER_NONE, nullptr);
   if (from.rate != to.rate) {
     ask_for_exact_phases (options, config, from.rate, to.rate);
     ask_for_the_filter_of_audioresample (options, config, from.rate, to.rate);

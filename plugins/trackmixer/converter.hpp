@@ -11,8 +11,8 @@ inline constexpr int kMaxChannels = 63; // GstAudioConverter of GStreamer 1.22 c
 /// So that `converter-config` can name the values of the converter's enumerations by their types.
 void register_converter_enums () noexcept;
 
-/// Makes plain words for a value of an enumeration ("nearest") that value: GstAudioConverter leaves out
-/// what is a string. Returns the name of a field whose word is none of its values, or null.
+/// Makes plain words for a value of an enumeration ("nearest") that value: GstAudioConverter leaves
+/// out what is a string. Returns the name of a field whose word is none of its values, or null.
 const char *name_converter_enums (GstStructure *config) noexcept;
 
 /// Null: there is none between these formats. `config` (or null) comes first. Where it says nothing

@@ -286,8 +286,7 @@ void mt::trackmixer::install_properties (GObjectClass *object_class) noexcept
   install_time (PROP_MAX_TOTAL_BYTES, "max-total-bytes", "Maximum bytes",
       "What all queues together may hold when some must grow because another track has nothing; "
       "0: any number",
-      0,
-      kDefaultMaxTotalBytes);
+      0, kDefaultMaxTotalBytes);
   g_object_class_install_property (object_class, PROP_STARVATION,
       g_param_spec_enum ("starvation", "Starvation",
           "What to do when the queues may not grow any more and a track has nothing",

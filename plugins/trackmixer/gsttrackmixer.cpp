@@ -180,8 +180,8 @@ void forget_stream (Element &state) noexcept
   forget_seeks (state);
 }
 
-/// As GstAggregator. A seek it keeps and says FALSE all the same: nobody downstream has heard it. EOS ends
-/// the mix, whatever the tracks still bring.
+/// As GstAggregator. A seek it keeps and says FALSE all the same: nobody downstream has heard it.
+/// EOS ends the mix, whatever the tracks still bring.
 gboolean send_event (GstElement *element, GstEvent *event) noexcept
 {
   if (GST_EVENT_TYPE (event) == GST_EVENT_EOS && state_of (element).running.load ()) {

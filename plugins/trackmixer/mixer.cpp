@@ -9,6 +9,11 @@ GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 
 namespace mt::trackmixer {
 
+namespace {
+/// Times that nobody can mean are cut so that no count of frames overflows.
+constexpr GstClockTime kLatestStart = G_MAXINT64 / 8;
+} // namespace
+
 void MixerSettings::set_chunk_duration (GstClockTime duration) noexcept
 {
   output_buffer_fraction.store (0);
@@ -294,6 +299,10 @@ void Mixer::reset () noexcept
   end_asked_.store (GST_SEQNUM_INVALID);
   started_ = stream_started_ = negotiated_ = false;
   start_open_ = true; // and not after a flush: as audiomixer
+  if (settings.start_time_selection.load () == StartTimeSelection::set)
+    if (const auto set = settings.start_time.load (); GST_CLOCK_TIME_IS_VALID (set))
+      mixed_ns_.store (
+          std::min<GstClockTime> (set, kLatestStart)); // for who comes before it is due
 }
 
 void Mixer::begin_with (const GstSegment &segment, std::uint32_t seqnum) noexcept
@@ -345,9 +354,8 @@ bool Mixer::start_is_known ()
   if (selection == StartTimeSelection::first || selection == StartTimeSelection::now)
     return false;
   const auto set = settings.start_time.load (std::memory_order_relaxed);
-  // Times that nobody can mean are cut so that no count of frames overflows.
   const bool is_set = selection == StartTimeSelection::set && GST_CLOCK_TIME_IS_VALID (set);
-  begin_at (is_set ? frame_at (std::min<GstClockTime> (set, G_MAXINT64 / 8), rate_hz ()) : 0);
+  begin_at (is_set ? frame_at (std::min<GstClockTime> (set, kLatestStart), rate_hz ()) : 0);
   return true;
 }
 
@@ -356,6 +364,7 @@ void Mixer::begin_at (Frames start) noexcept
   start_open_ = false;
   position_ = mix_begin_ = start;
   note_position (start);
+  mixed_ns_.store (length_of (start), std::memory_order_relaxed);
   GST_INFO_OBJECT (element_, "the mix begins at frame %" G_GINT64_FORMAT, start);
 }
 

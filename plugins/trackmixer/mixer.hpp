@@ -202,7 +202,8 @@ public:
   {
     return position_ns_.load (std::memory_order_relaxed);
   }
-  /// So much is out of the mix since running time 0, at its own speed.
+  /// So much of the mix is over since running time 0, at its own speed: what is out, or lies before
+  /// its start.
   [[nodiscard]] GstClockTime time_mixed () const noexcept
   {
     return mixed_ns_.load (std::memory_order_relaxed);

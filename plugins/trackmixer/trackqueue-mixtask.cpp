@@ -184,8 +184,7 @@ TrackQueue::Growth TrackQueue::grow (bool doubled) noexcept
   }
   if (!feeder_waiting_)
     return Growth::not_blocked;
-  if (shared_.queued_bytes.load (std::memory_order_relaxed) >=
-      shared_.total_cap ())
+  if (shared_.queued_bytes.load (std::memory_order_relaxed) >= shared_.total_cap ())
     return Growth::at_total_cap;
   const Frames level = queued_frames_ + held_frames_;
   // The limit may not have been worked out yet, with the rate just known.

@@ -83,8 +83,7 @@ bool TrackQueue::is_full () noexcept
     return false;
   if (grown_limit_ > 0 ? queued_frames_ + held_frames_ >= grown_limit_ : !within_limits ())
     return true;
-  full_in_total_ = shared_.queued_bytes.load (std::memory_order_relaxed) >=
-      shared_.total_cap ();
+  full_in_total_ = shared_.queued_bytes.load (std::memory_order_relaxed) >= shared_.total_cap ();
   return full_in_total_;
 }
 

@@ -86,7 +86,7 @@ struct MixerShared {
   Readiness readiness;
   std::atomic<std::uint64_t> queued_bytes {0};
   std::atomic<std::uint64_t> max_total_bytes {0}; // 0: any number
-  std::atomic<int> grown_out {0}; // queues that hold as much as they may grow to
+  std::atomic<int> grown_out {0};                 // queues that hold as much as they may grow to
 
   [[nodiscard]] std::uint64_t total_cap () const noexcept
   {

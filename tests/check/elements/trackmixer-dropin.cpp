@@ -89,6 +89,24 @@ GST_START_TEST (test_start_at_zero_first_or_a_time)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_audio_without_time_stamps_begins_at_the_start)
+{
+  Start start {kBoth[__i__]};
+  start.select ("set", GST_SECOND / 4);
+  Feeder feeder {start.bed, {48000, 2}};
+  start.bed.play ();
+  feeder.begin ();
+  const Samples audio = Start::audio (0, 10 * kChunkFrames);
+  for (const auto &part : {std::span {audio}.first (1998), std::span {audio}.subspan (1998)}) {
+    GstBuffer *buffer = feeder.make (part, 0);
+    GST_BUFFER_PTS (buffer) = GST_CLOCK_TIME_NONE;
+    fail_unless_equals_int (gst_pad_push (feeder.src, buffer), GST_FLOW_OK);
+  }
+  feeder.end ();
+  start.check (12000, audio);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_first_is_the_earliest_of_all_tracks)
 {
   constexpr std::int64_t kFirst[] = {24011, 12007, 30000};
@@ -673,6 +691,7 @@ static Suite *trackmixer_dropin_suite ()
   Suite *suite = suite_create ("trackmixer-dropin");
   TCase *start = tcase_create ("start");
   tcase_add_loop_test (start, test_start_at_zero_first_or_a_time, 0, kMixers);
+  tcase_add_loop_test (start, test_audio_without_time_stamps_begins_at_the_start, 0, kMixers);
   tcase_add_test (start, test_first_is_the_earliest_of_all_tracks);
   tcase_add_test (start, test_what_lies_before_the_start_is_neither_kept_nor_late);
   tcase_add_loop_test (start, test_a_start_behind_all_audio_gives_the_end_at_once, 0, 3);
