@@ -98,7 +98,8 @@ Mixer::Verdict Mixer::judge (std::chrono::milliseconds &look_again)
     look_again = kHoldInterval;
     return Verdict::wait;
   }
-  return Verdict::chunk;
+  // The only track has ended since the last recount, without caps: another one is due.
+  return rate_hz () != 0 ? Verdict::chunk : Verdict::wait;
 }
 
 Mixer::Verdict Mixer::wait_for_chunk ()
