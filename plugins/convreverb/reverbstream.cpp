@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "glue/buffermap.hpp"
+#include "glue/controlbinding.hpp"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_conv_reverb_debug);
 #define GST_CAT_DEFAULT gst_conv_reverb_debug
@@ -16,16 +17,6 @@ namespace mt::convreverb {
 namespace {
 
 constexpr double kCleanSecondsBetweenWarnings = 1.0;
-
-bool has_active_binding (GstObject *object, const char *property) noexcept
-{
-  GstControlBinding *const binding = gst_object_get_control_binding (object, property);
-  if (!binding)
-    return false;
-  const bool active = !gst_control_binding_is_disabled (binding);
-  gst_object_unref (binding);
-  return active;
-}
 
 } // namespace
 
@@ -66,15 +57,22 @@ ReverbStream::GainRanges ReverbStream::advance_gains (
     std::size_t frames, GstClockTime out_end) noexcept
 {
   GstObject *const object = GST_OBJECT_CAST (transform_);
-  // Read without the object lock, as gst_object_sync_values() does.
-  const bool automated = object->control_bindings && GST_CLOCK_TIME_IS_VALID (out_end);
+  const bool automated = glue::has_bindings (object) && GST_CLOCK_TIME_IS_VALID (out_end);
+  const auto binding_of = [&] (const char *property) {
+    return automated ? glue::active_binding_of (object, property) : glue::ControlBinding {};
+  };
+  const auto mix = binding_of ("mix"), dry = binding_of ("dry"), wet = binding_of ("wet");
   const auto sync = [&] (GstClockTime pts) {
     if (!automated)
       return;
     const GstClockTime time =
         gst_segment_to_stream_time (&transform_->segment, GST_FORMAT_TIME, pts);
-    if (GST_CLOCK_TIME_IS_VALID (time))
-      gst_object_sync_values (object, time);
+    if (!GST_CLOCK_TIME_IS_VALID (time))
+      return;
+    for (const auto *binding : {&mix, &dry, &wet}) // mix sets both of the others
+      if (*binding)
+        gst_control_binding_sync_values (binding->get (), object, time, last_sync_);
+    last_sync_ = time;
   };
   if (!gains_known_) {
     sync (out_end - std::min (out_end, to_ns (frames)));
@@ -83,15 +81,13 @@ ReverbStream::GainRanges ReverbStream::advance_gains (
     gains_known_ = true;
   }
   sync (out_end);
-  const bool both = automated && has_active_binding (object, "mix");
   const double rate_hz = GST_AUDIO_INFO_RATE (&info_);
-  const auto range = [&] (GainRamp &ramp, const std::atomic<double> &gain, const char *property) {
+  const auto range = [&] (GainRamp &ramp, const std::atomic<double> &gain,
+                         const glue::ControlBinding &binding) {
     const double target = gain.load (std::memory_order_relaxed);
-    return both || (automated && has_active_binding (object, property))
-        ? ramp.follow (target)
-        : ramp.advance (target, frames, rate_hz);
+    return mix || binding ? ramp.follow (target) : ramp.advance (target, frames, rate_hz);
   };
-  return {range (dry_, gains_.dry, "dry"), range (wet_, gains_.wet, "wet")};
+  return {range (dry_, gains_.dry, dry), range (wet_, gains_.wet, wet)};
 }
 
 /// The convolver's own numbers are floats; so is what a stream of doubles gets, piece by piece.

@@ -146,6 +146,7 @@ private:
 
   std::vector<float> piece_; // of a stream of doubles
   bool gains_known_ {false};
+  GstClockTime last_sync_ {GST_CLOCK_TIME_NONE}; // of the control bindings
   GainRamp dry_;
   GainRamp wet_;
 

@@ -3,28 +3,14 @@
 #include "automation.hpp"
 
 #include <algorithm>
-#include <memory>
+
+#include "glue/controlbinding.hpp"
 
 #include "track.hpp"
 
 namespace mt::trackmixer {
 
 namespace {
-
-struct Unref {
-  void operator() (gpointer object) const noexcept { gst_object_unref (object); }
-};
-using Binding = std::unique_ptr<GstControlBinding, Unref>;
-
-/// That of a property, or null if it has none or one that is disabled. By reference: it can be
-/// removed at any time, which gst_object_sync_values() does not reckon with.
-Binding binding_of (GstPad *pad, const char *property) noexcept
-{
-  Binding binding {gst_object_get_control_binding (GST_OBJECT_CAST (pad), property)};
-  if (binding && gst_control_binding_is_disabled (binding.get ()))
-    binding.reset ();
-  return binding;
-}
 
 /// What is set holds where a curve says nothing, as before its first point.
 template <class Value>
@@ -60,18 +46,18 @@ void Automation::hold (const AutomationPoints &points, const TrackSettings &sett
 bool Automation::read (
     GstPad *pad, const AutomationPoints &points, const TrackSettings &settings, bool sounds)
 {
-  const Binding volume = binding_of (pad, "volume");
-  const Binding pan = binding_of (pad, "pan");
-  const Binding mute = binding_of (pad, "mute");
-  const Binding solo = binding_of (pad, "solo");
+  GstObject *const object = GST_OBJECT_CAST (pad);
+  const auto volume = glue::active_binding_of (object, "volume");
+  const auto pan = glue::active_binding_of (object, "pan");
+  const auto mute = glue::active_binding_of (object, "mute");
+  const auto solo = glue::active_binding_of (object, "solo");
   solo_controlled_ = solo != nullptr;
   active_ = volume || pan || mute || solo;
   if (!active_)
     return false;
-  for (const Binding *binding : {&volume, &pan, &mute, &solo})
+  for (const auto *binding : {&volume, &pan, &mute, &solo})
     if (*binding)
-      gst_control_binding_sync_values (
-          binding->get (), GST_OBJECT_CAST (pad), points.now, last_sync_);
+      gst_control_binding_sync_values (binding->get (), object, points.now, last_sync_);
   last_sync_ = points.now;
   hold (points, settings);
   if (solo)

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "glue/controlbinding.hpp"
+
 namespace mt::trackmixer {
 
 namespace {
@@ -70,8 +72,7 @@ void Mixer::aim_gains (Frames begin, Frames end)
       track->mix.automation.end ();
       if (!track->pad)
         continue; // it has been released, and so is what it solos
-      // Only whether there is a list is looked at, so the pad's lock is not needed.
-      if (g_atomic_pointer_get (&GST_OBJECT_CAST (track->pad)->control_bindings))
+      if (glue::has_bindings (GST_OBJECT_CAST (track->pad)))
         automated_.emplace_back (track.get (), GST_PAD (gst_object_ref (track->pad)));
       else
         soloed = soloed || track->settings.solo.load (std::memory_order_relaxed);

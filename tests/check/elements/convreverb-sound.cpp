@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What convreverb sounds like, against direct convolution in double.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "../directconvolution.hpp"
@@ -244,6 +246,43 @@ GST_START_TEST (test_only_the_automated_gain_follows)
 }
 GST_END_TEST;
 
+/// Bindings come and go while the gains are read: each value is one that was set, and nothing is
+/// used that is no more. Most of this can only be seen under AddressSanitizer or ThreadSanitizer.
+GST_START_TEST (test_bindings_come_and_go_while_it_plays)
+{
+  Reverb reverb (1, [] (GstElement *element) {
+    g_object_set (element, "normalize", 2, "ir-trim", kAll, "dry", 0.0, "wet", 0.5, nullptr);
+    set_response (element, {1.0f}, 1);
+  });
+  std::atomic<bool> over {false};
+  std::atomic<int> played {0};
+  std::thread player {[&] {
+    for (const Samples samples (48, 1.0f); !over; ++played)
+      reverb.push (samples.data (), samples.size ());
+  }};
+  GstObject *const object = GST_OBJECT (reverb.element);
+  for (int n = 0; n < (kSanitized ? 500 : 5000) || played < 100; ++n) {
+    GstControlSource *const curve = gst_interpolation_control_source_new ();
+    g_object_set (curve, "mode", GST_INTERPOLATION_MODE_NONE, nullptr);
+    gst_timed_value_control_source_set (
+        GST_TIMED_VALUE_CONTROL_SOURCE (curve), 0, 0.25 + n % 3 * 0.125);
+    gst_object_add_control_binding (
+        object, gst_direct_control_binding_new_absolute (object, "wet", curve));
+    gst_object_unref (curve);
+    if (n % 2 == 0)
+      continue; // which replaces the one before
+    GstControlBinding *const binding = gst_object_get_control_binding (object, "wet");
+    gst_object_remove_control_binding (object, binding);
+    gst_object_unref (binding);
+  }
+  over = true;
+  player.join ();
+  const auto [least, most] = std::minmax_element (reverb.out.begin (), reverb.out.end ());
+  fail_unless (*least > 0.25f - 1e-4f && *most < 0.5f + 1e-4f, "%g to %g",
+      static_cast<double> (*least), static_cast<double> (*most));
+}
+GST_END_TEST;
+
 GST_START_TEST (test_defaults_do_not_clip)
 {
   // Full-scale pink noise, as a loud mix has it, through every room.
@@ -336,6 +375,7 @@ static Suite *convreverb_sound_suite ()
   tcase_add_test (gains, test_wet_zero_keeps_listening);
   tcase_add_test (gains, test_gains_do_not_click);
   tcase_add_test (gains, test_only_the_automated_gain_follows);
+  tcase_add_test (gains, test_bindings_come_and_go_while_it_plays);
   tcase_add_test (gains, test_defaults_do_not_clip);
   tcase_add_test (gains, test_a_render_is_the_same_each_time);
   return suite;
