@@ -98,6 +98,14 @@ struct TileRange {
   }
 };
 
+/// The run for this many tiles (1 at the least): as long as `most` allows, and so that no group has
+/// more than its share and one tile for each time that it gets a run.
+constexpr std::size_t even_run (std::size_t tiles, std::size_t groups, std::size_t most) noexcept
+{
+  const std::size_t rounds = (tiles + groups * most - 1) / (groups * most);
+  return (tiles + groups * rounds - 1) / (groups * rounds);
+}
+
 /// out = start + sum over all products and runs of ir x history, bin by bin, in the tiles of the
 /// range. `start`: a spectrum in tiles ([tile][real parts | imaginary parts]); empty means zero.
 /// `out`: padded_bins() values, or twice as many in tiles. All 64-byte aligned.

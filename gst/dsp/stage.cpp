@@ -39,8 +39,9 @@ bool contains (const std::vector<std::size_t> &sorted, std::size_t value)
 
 Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
     std::size_t channels, Planning planning, WorkCounts &counts)
-    : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)},
-      run_ {std::clamp (tiles_ / shape.blocks_at_once, std::size_t {1}, kTilesInRun)},
+    : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)}, run_ {even_run (tiles_,
+                                                                      shape.blocks_at_once,
+                                                                      kTilesInRun)},
       transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts},
       used_responses_ {used (routing, &Path::ir)}, used_inputs_ {used (routing, &Path::input)},
       used_outputs_ {used (routing, &Path::output)}, pool_ {pool_floats ()},

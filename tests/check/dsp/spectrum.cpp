@@ -156,6 +156,25 @@ START_TEST (test_tile_ranges)
   }
 END_TEST
 
+/// A group with more tiles than the others makes every fourth block dearer.
+START_TEST (test_groups_are_even)
+  {
+    for (std::size_t tiles = 1; tiles <= 1000; ++tiles)
+      for (const std::size_t groups : {1, 4, 8}) {
+        const std::size_t run = even_run (tiles, groups, 16);
+        ck_assert (run >= 1 && run <= 16);
+        std::vector<std::size_t> sizes (groups);
+        for (std::size_t t = 0; t < tiles; ++t)
+          ++sizes[t / run % groups];
+        const std::size_t rounds = (tiles + 16 * groups - 1) / (16 * groups);
+        for (const std::size_t size : sizes)
+          ck_assert_uint_le (size, tiles / groups + rounds);
+      }
+    ck_assert_uint_eq (even_run (75, 4, 16), 10);
+    ck_assert_uint_eq (even_run (128, 4, 16), 16);
+  }
+END_TEST
+
 START_TEST (test_blocks_ahead)
   {
     std::mt19937 random {4};
@@ -221,6 +240,7 @@ int main ()
   tcase_add_loop_test (test_case, test_layout, 0, std::size (kBins));
   tcase_add_loop_test (test_case, test_multiply_accumulate, 0, std::size (kBins));
   tcase_add_test (test_case, test_tile_ranges);
+  tcase_add_test (test_case, test_groups_are_even);
   tcase_add_loop_test (test_case, test_blocks_ahead, 0, 2 * std::size (kBins));
   suite_add_tcase (suite, test_case);
   return mt::test::run_all (suite);
