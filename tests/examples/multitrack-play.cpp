@@ -305,7 +305,7 @@ private:
   void report (double seconds)
   {
     print_tracks ();
-    print_progress ();
+    print_progress (true);
     end_line ();
     report_mixer ();
     gint64 mixed_ns = 0; // not the sink's position, which counts the reverb's tail
@@ -538,6 +538,11 @@ int run (int argc, char **argv)
     throw std::invalid_argument ("--patience takes a number of seconds from 1 on");
   if (render && !*render)
     throw std::invalid_argument ("--render takes the name of a .flac or .wav file");
+  // As from a variable of a script that is not set; without a word it would be another sound.
+  for (const auto &[option, value] : {std::pair {"--ir", ir}, {"--room", room}, {"--dry", dry},
+           {"--wet", wet}, {"--audiosink", sink}})
+    if (value && !*value)
+      throw std::invalid_argument (format ("%s is given without a value", option));
   if (ir && room)
     throw std::invalid_argument ("--ir and --room both choose the room; give one of them");
   if (channels == kChannelsOfTrack)

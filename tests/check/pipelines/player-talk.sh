@@ -43,6 +43,7 @@ launch audiotestsrc wave=white-noise num-buffers=30 samplesperbuffer=4800 ! "$mo
 plays whole.wav --ir long.wav --audiosink 'fakesink sync=true'
 check 'the tail is told' says 'the reverb rings out'
 check 'the figures are those of the mix' test "$(grep -c 'OUT 0\.0' log)" = 0
+check 'and are told at the end' test "$(grep -E 'OUT|rings out' log | tail -n 1 | grep -c 'OUT [1-9]')" = 1
 
 # Damaged data that the decoder gives up at: which track, and where.
 launch audiotestsrc wave=pink-noise volume=0.1 num-buffers=300 ! "$stereo" ! flacenc ! \

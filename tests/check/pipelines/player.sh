@@ -110,6 +110,9 @@ refuses 'cannot write "none/out.flac"' song.mka --render none/out.flac
 refuses "'none.wav' cannot be used" song.mka --ir none.wav --render out.flac
 refuses_option 'name it .flac or .wav' song.mka --render out.mp3
 refuses_option '--render takes the name' song.mka --render=
+for option in --ir --room --dry --wet --audiosink; do
+  refuses_option "$option is given without a value" song.mka "$option" '' --render out.flac
+done
 refuses_option 'small-room' song.mka --room bath --render out.flac
 refuses_option 'give one of them' song.mka --room hall --ir ir.wav --render out.flac
 refuses_option 'a number from 0 to 10' song.mka --dry 11 --render out.flac
