@@ -26,9 +26,9 @@ dsp::Impulse resample_impulse (const LoadedImpulse &loaded, int to_hz, const Can
     return loaded.impulse;
   if (loaded.rate_hz / kMostTimesLower >= to_hz)
     throw LoadError ("The impulse response has " + std::to_string (loaded.rate_hz) +
-        " Hz and the stream has " + std::to_string (to_hz) + ", which is more than " +
+        " Hz and the stream has " + std::to_string (to_hz) + ", which is " +
         std::to_string (kMostTimesLower) +
-        " times lower. Put audioresample in front of convreverb, for a higher rate.");
+        " times lower or more. Put audioresample in front of convreverb, for a higher rate.");
   const std::size_t channels = loaded.impulse.channels;
   std::vector<GstAudioChannelPosition> positions (64, GST_AUDIO_CHANNEL_POSITION_NONE);
   GstAudioInfo in, out;
