@@ -55,10 +55,17 @@ check 'a damaged track is named, and the time' grep -q '^Warning: "bad.mka", tra
 mkfifo silent.mka
 sleep 60 >silent.mka &
 holder=$!
-interrupts () { # interrupts NAME: until it has heard it; a signal that comes before it listens ends it, too
+listens () { # SIGINT is caught; the kernel's masks are in hexadecimal, so its bit is in the last digit
+  sed -n 's/^SigCgt:.*\(.\)$/\1/p' "/proc/$1/status" | grep -q '[2367abef]'
+}
+interrupts () { # interrupts NAME: as soon as it listens
   "$player" silent.mka --render "$1" >log 2>&1 &
   pid=$!
-  sleep 2
+  tries=0
+  until listens $pid || [ $tries = 300 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
   kill -INT $pid
   wait $pid
 }
