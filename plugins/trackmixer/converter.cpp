@@ -83,6 +83,15 @@ const char *name_converter_enums (GstStructure *config) noexcept
   return nullptr;
 }
 
+const char *impossible_option (const GstStructure *config) noexcept
+{
+  gint taps = 1;
+  if (gst_structure_get_int (config, GST_AUDIO_RESAMPLER_OPT_N_TAPS, &taps) && taps < 1)
+    return GST_AUDIO_RESAMPLER_OPT_N_TAPS;
+  const GValue *matrix = gst_structure_get_value (config, GST_AUDIO_CONVERTER_OPT_MIX_MATRIX);
+  return matrix && !GST_VALUE_HOLDS_ARRAY (matrix) ? GST_AUDIO_CONVERTER_OPT_MIX_MATRIX : nullptr;
+}
+
 GstAudioConverter *make_converter (
     const GstAudioInfo &from, const GstAudioInfo &to, const GstStructure *config)
 {

@@ -51,15 +51,20 @@ GstStructure *stats_of (const Track &track)
 /// Takes `config`, which may be null.
 void set_converter_config (GstPad *pad, Track &track, GstStructure *config) noexcept
 {
-  if (const char *field = config ? mt::trackmixer::name_converter_enums (config) : nullptr) {
+  const char *field = config ? mt::trackmixer::name_converter_enums (config) : nullptr;
+  if (config && !field)
+    field = mt::trackmixer::impossible_option (config);
+  if (field) {
+    gchar *value = gst_value_serialize (gst_structure_get_value (config, field));
     GstObject *mixer = gst_object_get_parent (GST_OBJECT (pad));
     if (mixer)
       GST_ELEMENT_WARNING (mixer, LIBRARY, SETTINGS,
           ("converter-config of %s is not used: '%s' is no value of %s.", GST_PAD_NAME (pad),
-              gst_structure_get_string (config, field), field),
+              value ? value : "that", field),
           ("What was set before stays. See the enumerations of GstAudioConverter and "
            "GstAudioResampler."));
     gst_clear_object (&mixer);
+    g_free (value);
     gst_structure_free (config);
     return;
   }

@@ -330,6 +330,9 @@ GST_START_TEST (test_converter_config_is_used)
   // As gst-launch-1.0 is given it, without a type.
   fail_unless (nearest == play ("c, GstAudioConverter.resampler-method=nearest"));
   fail_unless (plain == play ("c, GstAudioConverter.resampler-method=nearst", true));
+  // GstAudioResampler would crash, GstAudioConverter complain of a mistake of ours.
+  fail_unless (plain == play ("c, GstAudioResampler.n-taps=0", true));
+  fail_unless (plain == play ("c, GstAudioConverter.mix-matrix=1", true));
   // It is the other filter's, and alone stands for that.
   fail_if (plain == play ("c, GstAudioResampler.n-taps=16"));
 }
