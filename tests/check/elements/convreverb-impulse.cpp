@@ -189,6 +189,13 @@ GST_START_TEST (test_files_that_cannot_be_used)
   assert_error (folder.write ("empty.wav", ""), "is empty");
   assert_error (folder.write ("text.wav", std::string (500, 'a') + " is a text\n"), "text file");
   assert_error (folder.write ("cut.wav", good.substr (0, 10000)), "cut short");
+  assert_error (folder.write ("cut-by-9.wav", good.substr (0, good.size () - 9)), "cut short");
+  // Some write the file's whole size where it less 8 belongs.
+  std::string whole_size = good;
+  const auto size = static_cast<std::uint32_t> (good.size ());
+  for (std::size_t n = 0; n < 4; ++n)
+    whole_size[4 + n] = static_cast<char> (size >> 8 * n & 0xff);
+  fail_unless (error_for (folder.write ("whole-size.wav", whole_size)).empty ());
   assert_error (folder.write ("cut-in-head.wav", good.substr (0, 30)), "cut short");
   assert_error (folder.write ("silent.wav", wav (Samples (2000, 0.0f), 2)), "silent");
   assert_error (folder.write ("no-samples.wav", wav ({}, 2)), "no samples");
