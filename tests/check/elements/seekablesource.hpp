@@ -170,6 +170,14 @@ struct TwoSources {
     a.start ();
     b.start ();
   }
+  /// The sink takes so many chunks and no more.
+  void start_until (std::size_t chunks)
+  {
+    bed.sink.close ();
+    start ();
+    bed.sink.let_through (chunks);
+    fail_unless (bed.sink.wait_for_chunks (chunks));
+  }
 
   MixerBed bed {kChunk};
   Samples one, two;

@@ -4,6 +4,7 @@
 
 #include <gst/controller/controller.h>
 
+#include "steps.hpp"
 #include "support.hpp"
 
 using namespace mt::test;
@@ -11,25 +12,6 @@ using namespace mt::test;
 namespace {
 
 constexpr int kRate = 48000;
-
-Samples constant (std::size_t frames, std::size_t channels, float value = 0.5f)
-{
-  return Samples (frames * channels, value);
-}
-
-/// The largest step from one frame to the next in any channel.
-double largest_step (const Samples &samples, std::size_t channels)
-{
-  double largest = 0.0;
-  for (std::size_t n = channels; n < samples.size (); ++n)
-    largest =
-        std::max (largest, std::abs (static_cast<double> (samples[n] - samples[n - channels])));
-  return largest;
-}
-
-} // namespace
-
-namespace {
 
 struct Point {
   GstClockTime time;

@@ -68,10 +68,7 @@ GST_START_TEST (test_a_flush_without_the_seqnum_of_its_seek)
     TwoSources mix;
     mix.a.keeps_seqnum = (which & 1) == 0;
     mix.b.keeps_seqnum = (which & 2) == 0;
-    mix.bed.sink.close ();
-    mix.start ();
-    mix.bed.sink.let_through (2);
-    fail_unless (mix.bed.sink.wait_for_chunks (2));
+    mix.start_until (2);
     fail_unless (send_upstream (mix.bed, seek_event (12345)));
     mix.bed.sink.open ();
     fail_unless (mix.bed.sink.wait_for_eos (), "the flush does not end");
@@ -86,10 +83,7 @@ GST_START_TEST (test_seeks_that_fail_after_their_flush)
 {
   TwoSources mix;
   mix.a.fails_at_last = mix.b.fails_at_last = true;
-  mix.bed.sink.close ();
-  mix.start ();
-  mix.bed.sink.let_through (2);
-  fail_unless (mix.bed.sink.wait_for_chunks (2));
+  mix.start_until (2);
   fail_if (send_upstream (mix.bed, seek_event (12345)));
   mix.bed.sink.open ();
   fail_unless (mix.bed.sink.wait_for_eos (), "the flush does not end");
@@ -102,10 +96,7 @@ GST_START_TEST (test_a_seek_to_before_the_last_change_of_volume)
 {
   TwoSources mix;
   g_object_set (mix.a.feeder.sink, "volume", 0.25, nullptr);
-  mix.bed.sink.close ();
-  mix.start ();
-  mix.bed.sink.let_through (50);
-  fail_unless (mix.bed.sink.wait_for_chunks (50));
+  mix.start_until (50);
   g_object_set (mix.a.feeder.sink, "volume", 1.0, nullptr); // a ramp
   mix.bed.sink.let_through (3);
   fail_unless (mix.bed.sink.wait_for_chunks (53));
@@ -197,10 +188,7 @@ GST_START_TEST (test_a_track_that_cannot_seek_does_not_stop_the_others)
 {
   TwoSources mix;
   mix.b.can_seek = false;
-  mix.bed.sink.close ();
-  mix.start ();
-  mix.bed.sink.let_through (1);
-  fail_unless (mix.bed.sink.wait_for_chunks (1));
+  mix.start_until (1);
   fail_unless (send_upstream (mix.bed, seek_event (50000)));
   mix.bed.sink.open ();
   fail_unless (mix.bed.sink.wait_for_eos ());
@@ -297,10 +285,7 @@ GST_END_TEST;
 GST_START_TEST (test_the_same_seek_once_more_behind_another)
 {
   TwoSources mix;
-  mix.bed.sink.close ();
-  mix.start ();
-  mix.bed.sink.let_through (2);
-  fail_unless (mix.bed.sink.wait_for_chunks (2));
+  mix.start_until (2);
   GstEvent *event = seek_event (12345);
   fail_unless (send_upstream (mix.bed, gst_event_ref (event)));
   SeekableSource late {mix.bed, {kRate, 2}, Samples (std::size_t {2} * 60000), 13};

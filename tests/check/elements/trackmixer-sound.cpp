@@ -2,6 +2,7 @@
 // Volume, mute, pan, solo: what they come to, and that they never click.
 #include <cmath>
 
+#include "steps.hpp"
 #include "support.hpp"
 
 using namespace mt::test;
@@ -9,21 +10,6 @@ using namespace mt::test;
 namespace {
 
 constexpr int kRate = 48000;
-
-Samples constant (std::size_t frames, std::size_t channels, float value = 0.5f)
-{
-  return Samples (frames * channels, value);
-}
-
-/// The largest step from one frame to the next in any channel.
-double largest_step (const Samples &samples, std::size_t channels)
-{
-  double largest = 0.0;
-  for (std::size_t n = channels; n < samples.size (); ++n)
-    largest =
-        std::max (largest, std::abs (static_cast<double> (samples[n] - samples[n - channels])));
-  return largest;
-}
 
 /// Plays one track of constant 0.5 and does something to its pad once `at_chunk` chunks are out.
 Samples play_and (std::function<void (MixerBed &, GstPad *)> change, GstClockTime ramp_time,

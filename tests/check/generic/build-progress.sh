@@ -4,20 +4,8 @@
 # usage: build-progress.sh SCRIPTS/BUILD
 set -u
 build=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0
-failures=0
-check () { # check WHAT COMMAND ...
-  what=$1
-  shift
-  checks=$((checks + 1))
-  "$@" && return
-  failures=$((failures + 1))
-  echo "FAILED: $what"
-  cat log
-}
+. "$(dirname "$0")/../shellchecks.sh"
+
 mkdir b
 cat >b/build.ninja <<'END'
 rule make

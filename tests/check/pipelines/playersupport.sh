@@ -3,21 +3,8 @@
 # What the tests of the player have in common; they source it. $1 is the player.
 set -u
 player=$(realpath "$1")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-checks=0
-failures=0
+. "$(dirname "$0")/../shellchecks.sh"
 
-check () { # check WHAT COMMAND ...
-  what=$1
-  shift
-  checks=$((checks + 1))
-  "$@" && return
-  failures=$((failures + 1))
-  echo "FAILED: $what"
-  [ ! -f log ] || tail -n 5 log
-}
 says () { grep -qF -- "$1" log; }
 is_silent_on () { ! says "$1"; }
 
