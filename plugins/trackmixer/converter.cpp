@@ -28,7 +28,8 @@ void ask_for_exact_phases (
 }
 
 /// By itself GstAudioConverter takes a shorter filter than `audioresample`, which is 8 dB down at
-/// 19 kHz from 44.1 to 48 kHz. Only that one has `n-taps`, so whoever sets it gets it.
+/// 19 kHz from 44.1 to 48 kHz. Kaiser's taps follow from its attenuation, so whoever sets `n-taps`
+/// gets the converter's own.
 void ask_for_the_filter_of_audioresample (
     GstStructure *options, const GstStructure *config, int from_hz, int to_hz)
 {
