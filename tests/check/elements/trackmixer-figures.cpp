@@ -105,7 +105,8 @@ GST_START_TEST (test_out_follows_the_speed)
   player.play (100, 2 * kChunk);
   player.check_out (24.0);
   pass_time (GST_SECOND / 2); // in slots of a fifteenth of a second
-  fail_unless (std::abs (player.figure ("out-ksps") - 12.0) <= 24.0 / 15);
+  // The last chunk counts once the mix task is back from its push, perhaps only now.
+  fail_unless (std::abs (player.figure ("out-ksps") - 12.0) <= 24.0 / 15 + kFrames / 1000.0);
   pass_time (GST_SECOND);
   fail_unless (player.figure ("out-ksps") == 0.0);
 }
