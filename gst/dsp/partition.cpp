@@ -64,7 +64,7 @@ double transform_ns (std::size_t length) noexcept
 
 std::size_t padded_bins (std::size_t length) noexcept
 {
-  return (length + kTileBins - 1) / kTileBins * kTileBins;
+  return tiles_of (length) * kTileBins;
 }
 
 /// Of one path, with all that it reads in the second-level cache.

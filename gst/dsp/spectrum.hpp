@@ -18,6 +18,12 @@ inline constexpr std::size_t kTileBins = 32;
 /// Sums that one pass of multiply_accumulate_ahead() keeps in registers.
 inline constexpr std::size_t kSumsInRegisters = 4;
 
+/// How many tiles a spectrum takes; the last one may be padded.
+constexpr std::size_t tiles_of (std::size_t bins) noexcept
+{
+  return (bins + kTileBins - 1) / kTileBins;
+}
+
 /// `slots` spectra of `bins` values, laid out as [tile of kTileBins][slot][real parts | imaginary
 /// parts], 64-byte aligned, padded with zeros to whole tiles. All zero when made.
 class TiledSpectra {
@@ -49,10 +55,6 @@ public:
       std::span<const std::complex<float>> spectrum) noexcept;
 
 private:
-  static constexpr std::size_t tiles_of (std::size_t bins) noexcept
-  {
-    return (bins + kTileBins - 1) / kTileBins;
-  }
   /// For an odd number of slots, so that one slot's tiles differ in cache sets.
   static constexpr std::size_t floats_of_tile (std::size_t slots) noexcept
   {

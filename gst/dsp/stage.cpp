@@ -14,11 +14,6 @@ constexpr std::size_t kTilesInRun = 16;
 /// A stage that has no more stays in the second-level cache from pass to pass, or most of it.
 constexpr std::size_t kSecondLevelBytes = std::size_t {1} << 20;
 
-std::size_t tiles_of (std::size_t bins)
-{
-  return (bins + kTileBins - 1) / kTileBins;
-}
-
 /// What some path has there, in rising order.
 std::vector<std::size_t> used (const Routing &routing, std::size_t Path::*channel)
 {

@@ -104,7 +104,7 @@ int main ()
   for (const std::size_t block : kBlocks) {
     for (const std::size_t partitions : kPartitions) {
       const auto cost_us = [&] (std::size_t length) {
-        const auto bins = static_cast<double> ((length + kTileBins - 1) / kTileBins * kTileBins);
+        const auto bins = static_cast<double> (tiles_of (length) * kTileBins);
         return (pair_ns (length) + product * bins * static_cast<double> (partitions)) / 1000.0;
       };
       const auto lengths = candidates (block);
