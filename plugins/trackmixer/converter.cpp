@@ -67,7 +67,7 @@ void register_converter_enums () noexcept
     option.type ();
 }
 
-const char *name_converter_enums (GstStructure *config) noexcept
+const char *check_converter_config (GstStructure *config) noexcept
 {
   for (const EnumOption &option : kEnumOptions) {
     const char *word = gst_structure_get_string (config, option.name);
@@ -81,11 +81,6 @@ const char *name_converter_enums (GstStructure *config) noexcept
     }
     gst_structure_take_value (config, option.name, &value);
   }
-  return nullptr;
-}
-
-const char *impossible_option (const GstStructure *config) noexcept
-{
   gint taps = 1;
   if (gst_structure_get_int (config, GST_AUDIO_RESAMPLER_OPT_N_TAPS, &taps) && taps < 1)
     return GST_AUDIO_RESAMPLER_OPT_N_TAPS;

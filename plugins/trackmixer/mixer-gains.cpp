@@ -110,14 +110,12 @@ bool Mixer::automate (Frames begin, Frames end, bool soloed)
   soloed_points_.assign (points_.count, soloed);
   for (const auto &track : snapshot_) {
     auto &automation = track->mix.automation;
-    if (!solo_controlled || automation.active ())
-      continue;
-    automation.hold (points_, track->settings); // it is heard as the solo of another one says
-  }
-  for (const auto &track : snapshot_)
-    if (const auto &automation = track->mix.automation; automation.solo_controlled ())
+    if (automation.solo_controlled ())
       std::transform (soloed_points_.begin (), soloed_points_.end (), automation.solo ().begin (),
           soloed_points_.begin (), [] (gboolean a, gboolean b) { return a || b; });
+    else if (solo_controlled && !automation.active ())
+      automation.hold (points_, track->settings); // it is heard as the solo of another one says
+  }
   for (const auto &track : snapshot_)
     if (auto &automation = track->mix.automation; automation.active ())
       automation.apply_solo (soloed_points_);
