@@ -6,12 +6,29 @@
 
 using namespace mt::test;
 
+namespace {
+
+/// Of a nothing has come before, and what b had is flushed.
+void check_rest (MixerBed &bed, Feeder &a, Feeder &b)
+{
+  const Samples after = noise (5000, 3);
+  fail_unless_equals_int (b.push (after, 0), GST_FLOW_OK);
+  b.end ();
+  Samples sum = noise (20000, 1);
+  a.push_all (sum, 1);
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  add_to (sum, after);
+  check_equal (bed.sink.samples (), sum);
+}
+
+} // namespace
+
 GST_START_TEST (test_flush_of_one_track_stays_its_own)
 {
   MixerBed bed {kChunk};
   Feeder a {bed, {kRate, 1}};
   Feeder b {bed, {kRate, 1}};
-  const Samples steady = noise (20000, 1);
   bed.play ();
   a.begin ();
   b.begin ();
@@ -19,15 +36,7 @@ GST_START_TEST (test_flush_of_one_track_stays_its_own)
   gst_pad_push_event (b.src, gst_event_new_flush_start ());
   gst_pad_push_event (b.src, gst_event_new_flush_stop (TRUE));
   b.begin_segment ();
-  const Samples after = noise (5000, 3);
-  fail_unless_equals_int (b.push (after, 0), GST_FLOW_OK);
-  b.end ();
-  a.push_all (steady, 1);
-  a.end ();
-  fail_unless (bed.sink.wait_for_eos ());
-  Samples sum = steady;
-  add_to (sum, after);
-  check_equal (bed.sink.samples (), sum);
+  check_rest (bed, a, b);
   fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_START), 0);
   fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), 0);
   fail_unless_equals_uint64 (b.count ("dropped-frames"), 300);
@@ -42,7 +51,6 @@ GST_START_TEST (test_caps_that_wait_in_the_queue_survive_a_flush)
     MixerBed bed {kChunk};
     Feeder a {bed, {kRate, 1}};
     Feeder b {bed, {kRate, 1, GST_AUDIO_FORMAT_S16}};
-    const Samples steady = noise (20000, 1);
     bed.play ();
     a.begin ();
     b.begin ();
@@ -57,15 +65,7 @@ GST_START_TEST (test_caps_that_wait_in_the_queue_survive_a_flush)
         send_flush (*feeder, false, 4711);
         feeder->begin_segment ();
       }
-    const Samples after = noise (5000, 3);
-    fail_unless_equals_int (b.push (after, 0), GST_FLOW_OK);
-    b.end ();
-    a.push_all (steady, 1);
-    a.end ();
-    fail_unless (bed.sink.wait_for_eos ());
-    Samples sum = steady;
-    add_to (sum, after);
-    check_equal (bed.sink.samples (), sum);
+    check_rest (bed, a, b);
     fail_unless_equals_int (bed.sink.count_of (GST_EVENT_FLUSH_STOP), whole ? 1 : 0);
   }
 }

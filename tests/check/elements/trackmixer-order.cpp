@@ -66,6 +66,16 @@ GstEvent *custom (GstEventType type, const char *name)
   return gst_event_new_custom (type, gst_structure_new_empty (name));
 }
 
+/// Two chunks of a mix with one track.
+void play_to_segment_done (EventLog &log, Feeder &a)
+{
+  log.bed.play ();
+  a.begin ();
+  a.push (noise (2 * kChunkFrames, 1), 0);
+  fail_unless (gst_pad_push_event (a.src, gst_event_new_segment_done (GST_FORMAT_TIME, -1)));
+  fail_unless (eventually ([&log] { return log.where ("segment-done") == 2; }));
+}
+
 } // namespace
 
 GST_START_TEST (test_events_keep_their_place)
@@ -316,11 +326,7 @@ GST_START_TEST (test_eos_from_the_application_behind_segment_done)
   MixerBed bed;
   EventLog log {bed};
   Feeder a {bed, kMono};
-  bed.play ();
-  a.begin ();
-  a.push (noise (2 * kChunkFrames, 1), 0);
-  fail_unless (gst_pad_push_event (a.src, gst_event_new_segment_done (GST_FORMAT_TIME, -1)));
-  fail_unless (eventually ([&log] { return log.where ("segment-done") == 2; }));
+  play_to_segment_done (log, a);
   fail_unless (gst_element_send_event (bed.element, gst_event_new_eos ()));
   fail_unless (bed.sink.wait_for_eos ());
   fail_unless_equals_int (log.where ("eos"), 2);
@@ -332,11 +338,7 @@ GST_START_TEST (test_the_end_behind_segment_done_is_one)
   MixerBed bed;
   EventLog log {bed};
   Feeder a {bed, kMono};
-  bed.play ();
-  a.begin ();
-  a.push (noise (2 * kChunkFrames, 1), 0);
-  fail_unless (gst_pad_push_event (a.src, gst_event_new_segment_done (GST_FORMAT_TIME, -1)));
-  fail_unless (eventually ([&log] { return log.where ("segment-done") == 2; }));
+  play_to_segment_done (log, a);
   a.end ();
   fail_unless (bed.sink.wait_for_eos ());
   GST_OBJECT_FLAG_UNSET (log.src, GST_PAD_FLAG_EOS); // or another one would go by unseen
