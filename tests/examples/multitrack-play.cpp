@@ -20,7 +20,7 @@ namespace {
 using namespace mt::player;
 using mt::program::format;
 
-constexpr gint kChannelsOfTrack = G_MININT; // --channels is not given
+constexpr gint kChannelsNotGiven = G_MININT;
 constexpr int kExitFailed = 1, kExitNoSoundCard = 3, kExitInterrupted = 130;
 
 std::string clock_text (GstClockTime time)
@@ -384,13 +384,20 @@ private:
           reason == debug.npos ? error.message : debug.c_str () + reason));
     } else if (g_error_matches (&error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN)) {
       fail (format ("\"%s\" has no audio track that can be decoded", file));
-    } else if (const std::string cut = find_cut (path_of (options_.input));
-               !started && !cut.empty ()) {
-      fail (format ("\"%s\" has no audio track that can be played: %s", file, cut.c_str ()));
-    } else {
+    } else if (started || !fail_if_cut ()) {
       fail (format ("\"%s\"%s: %s", file, started ? "" : " has no audio track that can be played",
           in_names_of_list (error.message).c_str ()));
     }
+  }
+
+  /// A file that is known to be cut off has no other reason for bringing no track.
+  bool fail_if_cut ()
+  {
+    const std::string cut = find_cut (path_of (options_.input));
+    if (!cut.empty ())
+      fail (format ("\"%s\" has no audio track that can be played: %s", options_.input.c_str (),
+          cut.c_str ()));
+    return !cut.empty ();
   }
 
   static gboolean on_tick (gpointer self) noexcept
@@ -402,14 +409,10 @@ private:
     } else if (session.player_.find ("mixer")->numsinkpads == 0 && --session.patience_s_ <= 0) {
       // A pipe that brings nothing; or decodebin has lost the error of a demuxer that failed while
       // it was plugged in, as that of GStreamer 1.22 can.
-      const char *file = session.options_.input.c_str ();
-      if (const std::string cut = find_cut (path_of (file)); !cut.empty ())
-        session.fail (
-            format ("\"%s\" has no audio track that can be played: %s", file, cut.c_str ()));
-      else
+      if (!session.fail_if_cut ())
         session.fail (format ("\"%s\" has brought no audio track so far, so it is given up; "
                               "--patience waits longer",
-            file));
+            session.options_.input.c_str ()));
       session.player_.discard ();
       _exit (kExitFailed); // a source that is stuck in a read could not be stopped
     }
@@ -498,7 +501,7 @@ int run (int argc, char **argv)
   g_auto (GStrv) files = nullptr;
   g_autofree gchar *ir = nullptr, *render = nullptr, *room = nullptr, *sink = nullptr,
                    *fallback = nullptr, *dry = nullptr, *wet = nullptr;
-  gint patience_s = 20, channels = kChannelsOfTrack;
+  gint patience_s = 20, channels = kChannelsNotGiven;
   gboolean version = FALSE;
   const GOptionEntry entries[] {
       {"render", 'r', 0, G_OPTION_ARG_FILENAME, &render, "Write the mix to a .flac or .wav file",
@@ -545,7 +548,7 @@ int run (int argc, char **argv)
       throw std::invalid_argument (format ("%s is given without a value", option));
   if (ir && room)
     throw std::invalid_argument ("--ir and --room both choose the room; give one of them");
-  if (channels == kChannelsOfTrack)
+  if (channels == kChannelsNotGiven)
     channels = 0;
   else if (channels < 1 || channels > kMaxChannels)
     throw std::invalid_argument (
