@@ -12,7 +12,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 namespace mt::trackmixer {
 
 namespace {
-/// How long a track that another thread feeds may bring nothing before the full ones grow.
+/// How long a track that another thread feeds, or nobody yet, may bring nothing before the full ones grow.
 constexpr std::chrono::milliseconds kPatience {100};
 /// How long nothing at all may arrive before GAP events are believed at once.
 constexpr std::chrono::milliseconds kGapIdle {500};
@@ -160,6 +160,7 @@ Mixer::Verdict Mixer::wait_for_chunk ()
   }
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
+  unheard_in_vain_ = false;
   deadline_.cancel ();
   if (waited_for_track)
     bump (starved_chunks_, 1);
@@ -172,16 +173,21 @@ Mixer::Verdict Mixer::wait_for_chunk ()
 std::chrono::milliseconds Mixer::relieve (bool hold)
 {
   starving_.clear ();
-  bool unknown = hold;
+  std::size_t unheard = 0;
   for (const auto &track : snapshot_) {
     if (const auto track_is = track->queue.judge (); track_is.missing) {
       starving_.push_back (track_is.feeder);
-      unknown = unknown || track_is.feeder == std::thread::id {};
+      unheard += track_is.feeder == std::thread::id {};
     }
   }
+  // Threads of sources start one after another; as long as they do, there is no need to queue more.
+  if (unheard != unheard_before_wait_)
+    patience_ends_.reset ();
+  const bool in_vain = !hold && patience_ends_ && starved_in_vain ();
+  unheard_in_vain_ = unheard > 0 && (unheard_in_vain_ || in_vain);
+  const bool unknown = hold || unheard_in_vain_;
   shared.readiness.announce_starving (starving_, unknown);
 
-  const bool in_vain = !hold && patience_ends_ && starved_in_vain ();
   bool others_blocked = false;
   bool at_cap = false;
   bool any_grown = false;
@@ -234,6 +240,7 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
   const auto now = std::chrono::steady_clock::now ();
   if (!patience_ends_ || in_vain || now >= *patience_ends_) {
     patience_ends_ = now + kPatience;
+    unheard_before_wait_ = unheard;
     for (const auto &track : snapshot_)
       track->mix.received_before_wait = track->queue.judge ().received;
   }

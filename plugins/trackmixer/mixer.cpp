@@ -242,6 +242,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   segment_pending_ = true;
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
+  unheard_in_vain_ = false;
   position_ns_.store (segment->start, std::memory_order_relaxed);
   mixed_ns_.store (0, std::memory_order_relaxed);
   for (auto *events : {&pending_events_, &events_after_}) {

@@ -125,6 +125,9 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   Element &state = state_of (parent);
   Track &track = track_of (pad);
   bool ok = true;
+  // A demuxer sends them for all tracks before the first data of any, also behind a flush.
+  if (GST_EVENT_IS_STICKY (event))
+    track.queue.note_feeder ();
   switch (GST_EVENT_TYPE (event)) {
   case GST_EVENT_FLUSH_START:
     flush_start (state, track, gst_event_get_seqnum (event));

@@ -152,7 +152,7 @@ private:
   std::mutex mutex_;
   std::condition_variable cond_;
   std::vector<std::thread::id> starving_; // feeders of the tracks the task waits for
-  bool starving_unknown_ {false};         // one of them has never been fed
+  bool starving_unknown_ {false};         // one of them may be any thread's
   bool waiting_ {false};
   bool timed_ {false};
   bool ready_ {false};

@@ -123,6 +123,12 @@ void TrackQueue::release_feeder () noexcept
   cond_.notify_all ();
 }
 
+void TrackQueue::note_feeder () noexcept
+{
+  const std::lock_guard lock {mutex_};
+  feeder_ = std::this_thread::get_id ();
+}
+
 GstFlowReturn TrackQueue::wait_for_room () noexcept
 {
   std::unique_lock lock {mutex_};

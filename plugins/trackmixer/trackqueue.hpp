@@ -162,6 +162,8 @@ public:
   /// No more data. `segment_done`: of this segment, which goes on in silence to `end`; the mix then
   /// ends with the same event.
   void set_eos (bool segment_done = false, Frames end = kNever) noexcept;
+  /// An event has come: this thread feeds the track, before there is anything to queue.
+  void note_feeder () noexcept;
   /// Audio follows again after EOS. True if the track had ended.
   bool restart () noexcept;
   /// The segment of a seek without flush begins at frame `begin` of this track's time. What follows

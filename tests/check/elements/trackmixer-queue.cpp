@@ -223,6 +223,86 @@ GST_START_TEST (test_tracks_of_two_threads_that_depend_on_each_other)
 }
 GST_END_TEST;
 
+/// A track's events alone tell which thread feeds it: the one that the full queue holds back, so that
+/// it grows step by step, or another, so that it doubles. Behind a flush it is the segment's.
+GST_START_TEST (test_events_tell_whose_thread_it_is)
+{
+  const bool own_thread = __i__ % 2 == 0;
+  const bool flushed = __i__ / 2 != 0;
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, nullptr);
+  Feeder a {bed, Format {48000, 1}};
+  Feeder b {bed, Format {48000, 1}};
+  const auto early = noise (4 * kSecond, 1);
+  bed.play ();
+  const auto begin_b = [&] {
+    if (flushed)
+      b.begin_segment ();
+    else
+      b.begin ();
+  };
+  if (flushed) {
+    b.begin ();
+    gst_pad_push_event (b.src, gst_event_new_flush_start ());
+    gst_pad_push_event (b.src, gst_event_new_flush_stop (TRUE));
+  }
+  if (!own_thread)
+    begin_b ();
+  a.run ([&] (Feeder &self) {
+    if (own_thread)
+      begin_b ();
+    self.begin ();
+    self.push_all (early, 4, 960);
+    self.end ();
+  });
+  fail_unless (a.finishes (), "hangs");
+  const auto growths = a.count ("growths");
+  fail_unless (own_thread ? growths >= 12 : growths <= 8, "%" G_GUINT64_FORMAT " growths", growths);
+  b.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  check_equal (bed.sink.samples (), early);
+}
+GST_END_TEST;
+
+/// The threads of many sources start one after another: no queue grows as long as they do.
+GST_START_TEST (test_tracks_that_begin_later_have_time_to)
+{
+  constexpr std::chrono::milliseconds kPatience {100};
+  bool waited = false;
+  for (int turn = 0; turn < 5 && !waited; ++turn) { // on a loaded machine a turn may be too late
+    MixerBed bed;
+    g_object_set (bed.element, "max-size-time", 200 * GST_MSECOND, nullptr);
+    Feeder a {bed, Format {48000, 1}};
+    Feeder second {bed, Format {48000, 1}};
+    Feeder third {bed, Format {48000, 1}};
+    const auto audio = noise (kSecond, 1);
+    bed.play ();
+    const auto since = Clock::now ();
+    a.run ([&] (Feeder &self) {
+      self.begin ();
+      self.push_all (audio, 4, 960);
+      self.end ();
+    });
+    fail_unless (eventually ([&] { return a.count ("queued-frames") >= kSecond / 5; }));
+    fail_unless (settles ());
+    const auto begun = Clock::now ();
+    second.begin ();
+    const bool in_time = a.count ("growths") == 0;
+    fail_unless (eventually ([&] { return a.count ("growths") > 0; }), "hangs");
+    const auto grown = Clock::now ();
+    fail_unless (grown - since >= kPatience, "grows at once");
+    waited = in_time && grown - begun >= kPatience;
+    fail_unless (a.finishes (), "hangs"); // then any thread may be the third's
+    third.begin ();
+    for (Feeder *feeder : {&second, &third})
+      feeder->end ();
+    fail_unless (bed.sink.wait_for_eos ());
+    check_equal (bed.sink.samples (), audio);
+  }
+  fail_unless (waited, "grows while tracks begin");
+}
+GST_END_TEST;
+
 GST_START_TEST (test_at_the_cap_starvation_can_be_an_error)
 {
   MixerBed bed;
@@ -406,6 +486,8 @@ static Suite *trackmixer_queue_suite ()
   TCase *growth = tcase_create ("growth");
   tcase_add_loop_test (growth, test_one_thread_feeds_tracks_in_turn, 2, 4);
   tcase_add_test (growth, test_tracks_of_two_threads_that_depend_on_each_other);
+  tcase_add_loop_test (growth, test_events_tell_whose_thread_it_is, 0, 4);
+  tcase_add_test (growth, test_tracks_that_begin_later_have_time_to);
   tcase_add_test (growth, test_at_the_cap_starvation_can_be_an_error);
   tcase_add_test (growth, test_a_limit_of_one_track);
   tcase_add_test (growth, test_statistics_as_messages);
