@@ -82,6 +82,82 @@ HWY_INLINE void accumulate_channels (
     add_one (acc + n, in + n, gains[n % channels]);
 }
 
+/// One sample at a time: the same operations as in accumulate_ramp().
+template <class Sample>
+HWY_INLINE void add_one_of_ramp (
+    Sample *acc, const Sample *in, const GainRamp<Sample> &ramp, Sample frame, Sample length)
+{
+  if constexpr (std::is_void_v<Tag<Sample>>) {
+    *acc += *in * (ramp.from + (ramp.to - ramp.from) * (frame / length));
+  } else {
+    const hn::CappedTag<Sample, 1> one;
+    const auto place = hn::Div (hn::Set (one, frame), hn::Set (one, length));
+    const auto gain =
+        hn::MulAdd (hn::Set (one, ramp.to - ramp.from), place, hn::Set (one, ramp.from));
+    hn::StoreU (hn::MulAdd (gain, hn::LoadU (one, in), hn::LoadU (one, acc)), one, acc);
+  }
+}
+
+/// The gains of as many frames as a vector has lanes, in as many vectors as there are channels.
+template <class Sample>
+struct RampPattern {
+  static constexpr std::size_t kFewChannels = 8;
+  static constexpr std::size_t kMost = kFewChannels * HWY_MAX_BYTES / sizeof (Sample);
+  HWY_ALIGN Sample from[kMost];
+  HWY_ALIGN Sample change[kMost];
+  HWY_ALIGN Sample offset[kMost]; // in frames
+};
+
+template <class Sample>
+HWY_INLINE void accumulate_ramp (Sample *acc, const Sample *in, std::size_t samples,
+    const GainRamp<Sample> *ramps, std::size_t channels, std::size_t first, std::size_t length)
+{
+  std::size_t n = 0;
+  if constexpr (!std::is_void_v<Tag<Sample>>) {
+    const Tag<Sample> d;
+    const std::size_t lanes = hn::Lanes (d);
+    const auto whole = hn::Set (d, static_cast<Sample> (length));
+    const auto add = [&] (auto from, auto change, auto frame) HWY_ATTR {
+      const auto gain = hn::MulAdd (change, hn::Div (frame, whole), from);
+      hn::StoreU (hn::MulAdd (gain, hn::LoadU (d, in + n), hn::LoadU (d, acc + n)), d, acc + n);
+      n += lanes;
+    };
+    constexpr std::size_t kExact = std::size_t {1} << 24; // above, a frame may be no float
+    const bool exact = first + samples / channels <= kExact;
+    if (exact && channels <= 2 && lanes >= 2) {
+      // In mono both channels of what follows are the same one.
+      const GainRamp<Sample> &other = ramps[channels - 1];
+      const auto from = hn::OddEven (hn::Set (d, other.from), hn::Set (d, ramps->from));
+      const auto change =
+          hn::OddEven (hn::Set (d, other.to - other.from), hn::Set (d, ramps->to - ramps->from));
+      const auto half = hn::Set (d, Sample {0.5});
+      const auto offset = channels == 1
+          ? hn::Iota (d, Sample {0})
+          : hn::Mul (hn::OddEven (hn::Iota (d, Sample {-1}), hn::Iota (d, Sample {0})), half);
+      for (std::size_t frame = first; n + lanes <= samples; frame += lanes / channels)
+        add (from, change, hn::Add (hn::Set (d, static_cast<Sample> (frame)), offset));
+    } else if (exact && channels <= RampPattern<Sample>::kFewChannels &&
+        samples >= lanes * channels) {
+      RampPattern<Sample> pattern;
+      for (std::size_t i = 0; i < lanes * channels; ++i) {
+        const GainRamp<Sample> &ramp = ramps[i % channels];
+        pattern.from[i] = ramp.from;
+        pattern.change[i] = ramp.to - ramp.from;
+        pattern.offset[i] = static_cast<Sample> (i / channels);
+      }
+      for (std::size_t frame = first; n + lanes * channels <= samples; frame += lanes) {
+        const auto begin = hn::Set (d, static_cast<Sample> (frame));
+        for (std::size_t v = 0; v < lanes * channels; v += lanes)
+          add (hn::Load (d, pattern.from + v), hn::Load (d, pattern.change + v),
+              hn::Add (begin, hn::Load (d, pattern.offset + v)));
+      }
+    }
+  }
+  for (; n < samples; ++n)
+    add_one_of_ramp (acc + n, in + n, ramps[n % channels],
+        static_cast<Sample> (first + n / channels), static_cast<Sample> (length));
+}
+
 template <class Sample>
 HWY_INLINE std::size_t count_clipped (const Sample *samples, std::size_t count)
 {
@@ -123,6 +199,18 @@ void accumulate_channels_double (
   accumulate_channels (acc, in, samples, gains, channels);
 }
 
+void accumulate_ramp_float (float *acc, const float *in, std::size_t samples,
+    const GainRamp<float> *ramps, std::size_t channels, std::size_t first, std::size_t length)
+{
+  accumulate_ramp (acc, in, samples, ramps, channels, first, length);
+}
+
+void accumulate_ramp_double (double *acc, const double *in, std::size_t samples,
+    const GainRamp<double> *ramps, std::size_t channels, std::size_t first, std::size_t length)
+{
+  accumulate_ramp (acc, in, samples, ramps, channels, first, length);
+}
+
 std::size_t count_clipped_float (const float *samples, std::size_t count)
 {
   return count_clipped (samples, count);
@@ -145,18 +233,10 @@ HWY_EXPORT (accumulate_float);
 HWY_EXPORT (accumulate_double);
 HWY_EXPORT (accumulate_channels_float);
 HWY_EXPORT (accumulate_channels_double);
+HWY_EXPORT (accumulate_ramp_float);
+HWY_EXPORT (accumulate_ramp_double);
 HWY_EXPORT (count_clipped_float);
 HWY_EXPORT (count_clipped_double);
-
-template <class Sample>
-void add_ramp (std::span<Sample> acc, std::span<const Sample> in,
-    std::span<const GainRamp<Sample>> ramps, std::size_t first, std::size_t length) noexcept
-{
-  const std::size_t channels = ramps.size ();
-  for (std::size_t n = 0, frame = first; n < in.size (); ++frame)
-    for (std::size_t c = 0; c < channels; ++c, ++n)
-      acc[n] += ramps[c].at (frame, length) * in[n];
-}
 
 } // namespace
 
@@ -195,13 +275,15 @@ void accumulate (
 void accumulate_ramp (std::span<float> acc, std::span<const float> in,
     std::span<const GainRamp<float>> ramps, std::size_t first, std::size_t length) noexcept
 {
-  add_ramp (acc, in, ramps, first, length);
+  HWY_DYNAMIC_DISPATCH (accumulate_ramp_float)
+  (acc.data (), in.data (), in.size (), ramps.data (), ramps.size (), first, length);
 }
 
 void accumulate_ramp (std::span<double> acc, std::span<const double> in,
     std::span<const GainRamp<double>> ramps, std::size_t first, std::size_t length) noexcept
 {
-  add_ramp (acc, in, ramps, first, length);
+  HWY_DYNAMIC_DISPATCH (accumulate_ramp_double)
+  (acc.data (), in.data (), in.size (), ramps.data (), ramps.size (), first, length);
 }
 
 std::size_t count_clipped (std::span<const float> samples) noexcept

@@ -12,7 +12,8 @@ GST_DEBUG_CATEGORY_EXTERN (gst_track_mixer_debug);
 namespace mt::trackmixer {
 
 namespace {
-/// How long a track that another thread feeds, or nobody yet, may bring nothing before the full ones grow.
+/// How long a track that another thread feeds, or nobody yet, may bring nothing before the full
+/// ones grow.
 constexpr std::chrono::milliseconds kPatience {100};
 /// How long nothing at all may arrive before GAP events are believed at once.
 constexpr std::chrono::milliseconds kGapIdle {500};

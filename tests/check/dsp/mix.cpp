@@ -171,7 +171,7 @@ START_TEST (test_ramp_is_a_straight_line_however_it_is_cut)
   {
     for_both_widths ([]<class Sample> (Sample) {
       constexpr std::size_t kFrames = 240;
-      for (const std::size_t channels : {1U, 2U, 6U}) {
+      for (const std::size_t channels : {1U, 2U, 3U, 6U, 8U, 9U}) {
         std::vector<mt::dsp::GainRamp<Sample>> lines;
         for (std::size_t c = 0; c < channels; ++c)
           lines.push_back ({static_cast<Sample> (c) / 4, 1 - static_cast<Sample> (c) / 2});
@@ -195,6 +195,33 @@ START_TEST (test_ramp_is_a_straight_line_however_it_is_cut)
               std::span {parts}.first (at), std::span {in}.first (at), lines, 0, kFrames);
           mt::dsp::accumulate_ramp (
               std::span {parts}.subspan (at), std::span {in}.subspan (at), lines, split, kFrames);
+          ck_assert (parts == whole);
+        }
+      }
+    });
+  }
+END_TEST
+
+START_TEST (test_ramp_of_more_frames_than_a_float_counts)
+  {
+    for_both_widths ([]<class Sample> (Sample) {
+      constexpr std::size_t kFirst = (std::size_t {1} << 24) - 100;
+      constexpr std::size_t kLength = std::size_t {1} << 25;
+      constexpr std::size_t kFrames = 200;
+      for (const std::size_t channels : {1U, 2U, 5U}) {
+        const std::vector<mt::dsp::GainRamp<Sample>> lines (channels, {0, 1});
+        const Samples<Sample> in (kFrames * channels, Sample {1});
+        Samples<Sample> whole (in.size (), Sample {0});
+        mt::dsp::accumulate_ramp (whole, in, lines, kFirst, kLength);
+        for (std::size_t n = 0; n < in.size (); ++n)
+          ck_assert (whole[n] == lines[0].at (kFirst + n / channels, kLength));
+        for (std::size_t split = 1; split < kFrames; ++split) {
+          Samples<Sample> parts (in.size (), Sample {0});
+          const std::size_t at = split * channels;
+          mt::dsp::accumulate_ramp (
+              std::span {parts}.first (at), std::span {in}.first (at), lines, kFirst, kLength);
+          mt::dsp::accumulate_ramp (std::span {parts}.subspan (at), std::span {in}.subspan (at),
+              lines, kFirst + split, kLength);
           ck_assert (parts == whole);
         }
       }
@@ -252,6 +279,7 @@ int main ()
   tcase_add_test (tests, test_not_a_number_stays_where_it_is);
   tcase_add_test (tests, test_gains_of_channels);
   tcase_add_test (tests, test_ramp_is_a_straight_line_however_it_is_cut);
+  tcase_add_test (tests, test_ramp_of_more_frames_than_a_float_counts);
   tcase_add_test (tests, test_memory_that_is_no_more_can_be_prefetched);
   tcase_add_test (tests, test_count_clipped);
   suite_add_tcase (suite, tests);

@@ -223,8 +223,8 @@ GST_START_TEST (test_tracks_of_two_threads_that_depend_on_each_other)
 }
 GST_END_TEST;
 
-/// A track's events alone tell which thread feeds it: the one that the full queue holds back, so that
-/// it grows step by step, or another, so that it doubles. Behind a flush it is the segment's.
+/// A track's events alone tell which thread feeds it: the one that the full queue holds back, so
+/// that it grows step by step, or another, so that it doubles. Behind a flush it is the segment's.
 GST_START_TEST (test_events_tell_whose_thread_it_is)
 {
   const bool own_thread = __i__ % 2 == 0;
