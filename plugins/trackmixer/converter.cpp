@@ -100,7 +100,8 @@ GstAudioConverter *make_converter (
   }
   if (config) {
     const auto set = [] (GQuark field, const GValue *value, gpointer into) -> gboolean {
-      gst_structure_id_set_value (static_cast<GstStructure *> (into), field, value);
+      gst_structure_set_value (
+          static_cast<GstStructure *> (into), g_quark_to_string (field), value);
       return TRUE;
     };
     gst_structure_foreach (config, set, options);

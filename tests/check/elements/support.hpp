@@ -24,6 +24,7 @@
 #include <gst/check/gstcheck.h>
 
 #include "../sanitized.hpp"
+#include "../settling.hpp"
 
 /// fail_unless for each of many samples: that one writes to Check's pipe also when all is well,
 /// which takes longer than the mix does.
@@ -85,10 +86,6 @@ bool eventually (Condition met, std::chrono::milliseconds limit = kHung)
   }
   return true;
 }
-
-/// Waits until every other thread of the process sleeps, and none has run between two looks at all
-/// of them. Then nothing comes any more but from a timed wait, however long one waits.
-[[nodiscard]] bool settles ();
 
 /// Checks that `once`, which sets a scene and says how long its end took, can be prompt. A loaded
 /// machine is late now and then; what waits for something else, or for ever, is late each time.
