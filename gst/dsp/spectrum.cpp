@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "dsp/spectrum.hpp"
@@ -15,8 +17,7 @@ namespace mt::dsp::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Two vectors a group, and never more than half a tile in one.
-using Tag = hn::CappedTag<float, kTileBins / 2>;
+using Tag = hn::CappedTag<float, kTileBins>;
 using Vec = hn::Vec<Tag>;
 constexpr std::size_t kSlotFloats = 2 * kTileBins;
 
@@ -56,23 +57,87 @@ void store_tiled_twice (const float *HWY_RESTRICT spectrum, float *HWY_RESTRICT 
   }
 }
 
-/// One tile. Every product has its own sum, so that no multiply-add waits for the one before it:
-/// eight chains hide a latency of four cycles at two a cycle.
+/// The four real products of complex ones, summed up apart so that none waits for another.
+struct ProductSums {
+  Vec rr, ii, ri, ir;
+
+  HWY_INLINE void begin (const float *start)
+  {
+    const Tag d;
+    rr = start ? hn::Load (d, start) : hn::Zero (d);
+    ri = start ? hn::Load (d, start + kTileBins) : hn::Zero (d);
+    ii = ir = hn::Zero (d);
+  }
+
+  HWY_INLINE void add (const float *h, const float *x)
+  {
+    const Tag d;
+    const auto hr = hn::Load (d, h), hi = hn::Load (d, h + kTileBins);
+    const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
+    rr = hn::MulAdd (hr, xr, rr);
+    ii = hn::MulAdd (hi, xi, ii);
+    ri = hn::MulAdd (hr, xi, ri);
+    ir = hn::MulAdd (hi, xr, ir);
+  }
+
+  /// Bins i and on of the tile at `out`.
+  template <bool kTiled>
+  HWY_INLINE void put (float *out, std::size_t i) const
+  {
+    const Tag d;
+    const auto re = hn::Sub (rr, ii), im = hn::Add (ri, ir);
+    if constexpr (kTiled) {
+      hn::Store (re, d, out + i);
+      hn::Store (im, d, out + kTileBins + i);
+    } else {
+      hn::StoreInterleaved2 (re, im, d, out + 2 * i);
+    }
+  }
+};
+
+/// A slot of a response and one of a history, in the tile that comes next.
+struct SlotPair {
+  const float *ir, *history;
+  std::ptrdiff_t ir_tile, history_tile; // from a tile to the one behind it
+};
+
+/// Slots of the newest three blocks of four inputs.
+constexpr std::size_t kFew = 12;
+
+/// Neighbouring tiles of few products: all of `pairs`, or where there is room for kFew the first
+/// `few`. With their number known, what points to them stays in registers.
+template <bool kTiled, std::size_t kRoom>
+void accumulate_few (std::array<SlotPair, kRoom> pairs, std::size_t few, std::size_t tiles,
+    const float *HWY_RESTRICT start, float *HWY_RESTRICT out)
+{
+  const Tag d;
+  const std::size_t count = kRoom < kFew ? kRoom : few;
+  for (std::size_t t = 0; t < tiles; ++t) {
+    for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+      ProductSums sums;
+      sums.begin (start ? start + i : nullptr);
+      for (std::size_t n = 0; n < count; ++n)
+        sums.add (pairs[n].ir + i, pairs[n].history + i);
+      sums.put<kTiled> (out, i);
+    }
+    for (std::size_t n = 0; n < count; ++n) {
+      pairs[n].ir += pairs[n].ir_tile;
+      pairs[n].history += pairs[n].history_tile;
+    }
+    start = start ? start + kSlotFloats : nullptr;
+    out += kSlotFloats;
+  }
+}
+
+/// One tile of any number of products.
 template <bool kTiled>
 void accumulate_tile (
     std::span<const Product> products, std::size_t tile, const float *start, float *out)
 {
   const Tag d;
-  const std::size_t lanes = hn::Lanes (d);
-  for (std::size_t i = 0; i < kTileBins; i += 2 * lanes) {
-    auto rr0 = hn::Zero (d), rr1 = rr0, ii0 = rr0, ii1 = rr0;
-    auto ri0 = rr0, ri1 = rr0, ir0 = rr0, ir1 = rr0;
-    if (start) {
-      rr0 = hn::Load (d, start + i);
-      rr1 = hn::Load (d, start + i + lanes);
-      ri0 = hn::Load (d, start + kTileBins + i);
-      ri1 = hn::Load (d, start + kTileBins + i + lanes);
-    }
+  for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
+    ProductSums sums;
+    sums.begin (start ? start + i : nullptr);
     for (const Product &product : products) {
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
@@ -80,42 +145,61 @@ void accumulate_tile (
         const float *h = ir + run.ir_slot * kSlotFloats;
         const float *x = history + run.history_slot * kSlotFloats;
         for (const float *end = h + run.count * kSlotFloats; h != end;
-             h += kSlotFloats, x += kSlotFloats) {
-          const auto hr0 = hn::Load (d, h), hr1 = hn::Load (d, h + lanes);
-          const auto hi0 = hn::Load (d, h + kTileBins), hi1 = hn::Load (d, h + kTileBins + lanes);
-          const auto xr0 = hn::Load (d, x), xr1 = hn::Load (d, x + lanes);
-          const auto xi0 = hn::Load (d, x + kTileBins), xi1 = hn::Load (d, x + kTileBins + lanes);
-          rr0 = hn::MulAdd (hr0, xr0, rr0);
-          rr1 = hn::MulAdd (hr1, xr1, rr1);
-          ii0 = hn::MulAdd (hi0, xi0, ii0);
-          ii1 = hn::MulAdd (hi1, xi1, ii1);
-          ri0 = hn::MulAdd (hr0, xi0, ri0);
-          ri1 = hn::MulAdd (hr1, xi1, ri1);
-          ir0 = hn::MulAdd (hi0, xr0, ir0);
-          ir1 = hn::MulAdd (hi1, xr1, ir1);
-        }
+             h += kSlotFloats, x += kSlotFloats)
+          sums.add (h, x);
       }
     }
-    const auto put = [&] (std::size_t at, Vec re, Vec im) HWY_ATTR {
-      if constexpr (kTiled) {
-        hn::Store (re, d, out + at);
-        hn::Store (im, d, out + kTileBins + at);
-      } else {
-        hn::StoreInterleaved2 (re, im, d, out + 2 * at);
-      }
-    };
-    put (i, hn::Sub (rr0, ii0), hn::Add (ri0, ir0));
-    put (i + lanes, hn::Sub (rr1, ii1), hn::Add (ri1, ir1));
+    sums.put<kTiled> (out, i);
   }
+}
+
+/// The slots of all products in the first tile; more than there is room for are counted only.
+std::size_t collect (std::span<const Product> products, std::span<SlotPair> pairs)
+{
+  std::size_t count = 0;
+  for (const Product &product : products) {
+    const float *const ir = product.ir->tile (0), *const history = product.history->tile (0);
+    for (const SlotRun &run : product.runs) {
+      for (std::size_t n = 0; n < run.count; ++n, ++count)
+        if (count < pairs.size ())
+          pairs[count] = {ir + (run.ir_slot + n) * kSlotFloats,
+              history + (run.history_slot + n) * kSlotFloats, product.ir->tile (1) - ir,
+              product.history->tile (1) - history};
+    }
+  }
+  return count;
 }
 
 template <bool kTiled>
 void accumulate_tiles (
     std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  for (std::size_t t = tiles.from (tiles.first); t < tiles.end; t = tiles.from (t + 1)) {
-    accumulate_tile<kTiled> (
-        products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
+  std::array<SlotPair, kFew> few;
+  const std::size_t count = collect (products, few);
+  std::size_t end = 0;
+  for (std::size_t t = tiles.from (tiles.first); t < tiles.end; t = tiles.from (end)) {
+    end = tiles.run_end (t);
+    const auto start_of = [start] (std::size_t tile) {
+      return start ? start + tile * kSlotFloats : nullptr;
+    };
+    const auto add = [&]<std::size_t kRoom> (std::array<SlotPair, kRoom> pairs) HWY_ATTR {
+      const auto tile = static_cast<std::ptrdiff_t> (t);
+      for (std::size_t n = 0; n < std::min (count, kRoom); ++n)
+        pairs[n] = {few[n].ir + tile * few[n].ir_tile, few[n].history + tile * few[n].history_tile,
+            few[n].ir_tile, few[n].history_tile};
+      accumulate_few<kTiled> (pairs, count, end - t, start_of (t), out + t * kSlotFloats);
+    };
+    if (count == 1)
+      add (std::array<SlotPair, 1> {});
+    else if (count == 2)
+      add (std::array<SlotPair, 2> {});
+    else if (count == 3)
+      add (std::array<SlotPair, 3> {});
+    else if (count <= kFew)
+      add (std::array<SlotPair, kFew> {});
+    else
+      for (std::size_t tile = t; tile < end; ++tile)
+        accumulate_tile<kTiled> (products, tile, start_of (tile), out + tile * kSlotFloats);
   }
 }
 
@@ -308,9 +392,11 @@ void accumulate_tiles_ahead (
   // The hardware follows no stream from one run of tiles to the next. The rows after the first four
   // find their tile in the caches.
   const Sums sums {out, later};
-  std::size_t next = tiles.from (tiles.first);
+  std::size_t next = tiles.from (tiles.first), run_end = next;
   for (std::size_t t = next; t < tiles.end; t = next) {
-    next = tiles.from (t + 1);
+    if (t >= run_end)
+      run_end = tiles.run_end (t);
+    next = t + 1 < run_end ? t + 1 : tiles.from (run_end);
     accumulate_tile_ahead<kPrefetch> (products, t, next < tiles.end ? next : t, 0, sums);
     for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
       accumulate_tile_ahead<false> (products, t, t, first, sums);

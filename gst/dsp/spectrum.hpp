@@ -11,9 +11,9 @@
 
 namespace mt::dsp {
 
-/// Bins that stand together. All slots of a tile are read in a row while its sums stay in
-/// registers.
-inline constexpr std::size_t kTileBins = 32;
+/// Bins that stand together: as many as the widest vector holds, so that a tile, all slots of which
+/// are read while its sums stay in registers, is read from its begin to its end.
+inline constexpr std::size_t kTileBins = 16;
 
 /// Sums that one pass of multiply_accumulate_ahead() keeps in registers.
 inline constexpr std::size_t kSumsInRegisters = 4;
@@ -97,6 +97,12 @@ struct TileRange {
     if (place < begin)
       return tile + begin - place;
     return place < begin + run ? tile : tile + round + begin - place;
+  }
+  /// Where the run that `tile` lies in ends, or the range.
+  constexpr std::size_t run_end (std::size_t tile) const noexcept
+  {
+    const std::size_t left = groups == 1 ? end : run - tile % (groups * run) + group * run;
+    return left < end - tile ? tile + left : end;
   }
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 /// Tiles next to each other are read faster. With more of them the slices of a stage would differ
 /// in how many of their tiles have their pass.
-constexpr std::size_t kTilesInRun = 16;
+constexpr std::size_t kTilesInRun = 32;
 
 /// A stage that has no more stays in the second-level cache from pass to pass, or most of it.
 constexpr std::size_t kSecondLevelBytes = std::size_t {1} << 20;

@@ -47,7 +47,7 @@ struct Filled {
   }
 };
 
-constexpr std::size_t kBins[] = {1, 16, 31, 32, 33, 64, 480, 500};
+constexpr std::size_t kBins[] = {1, 15, 16, 17, 32, 33, 64, 480, 500};
 
 } // namespace
 
@@ -131,15 +131,16 @@ START_TEST (test_tile_ranges)
   {
     // Only the tiles of the range are written.
     std::mt19937 random {3};
-    const Filled ir {320, 3, 1.0f, random}, history {320, 3, 1.0f, random};
+    constexpr std::size_t kAll = 10 * kTileBins;
+    const Filled ir {kAll, 3, 1.0f, random}, history {kAll, 3, 1.0f, random};
     const SlotRun run {0, 0, 3};
     const Product product {&ir.tiled, &history.tiled, {&run, 1}};
-    Spectrum all (320);
+    Spectrum all (kAll);
     multiply_accumulate ({&product, 1}, {0, 10}, {}, all);
     const auto check = [&] (const TileRange &tiles) {
-      Spectrum out (320, {9.0f, 9.0f});
+      Spectrum out (kAll, {9.0f, 9.0f});
       multiply_accumulate ({&product, 1}, tiles, {}, out);
-      for (std::size_t b = 0; b < 320; ++b) {
+      for (std::size_t b = 0; b < kAll; ++b) {
         const std::size_t t = b / kTileBins;
         const bool in =
             t >= tiles.first && t < tiles.end && t / tiles.run % tiles.groups == tiles.group;
@@ -153,6 +154,46 @@ START_TEST (test_tile_ranges)
             for (const std::size_t length : {1, 2, 3, 16})
               check ({first, end, group, groups, length});
     ck_assert_uint_eq (TileRange ({0, 9}).from (7), 7); // one group is all tiles
+  }
+END_TEST
+
+/// Of few slots and of many, of stores whose tiles lie differently far apart, in runs that the
+/// range begins and ends in the middle of.
+START_TEST (test_any_number_of_slots)
+  {
+    std::mt19937 random {5};
+    constexpr std::size_t kAll = 23 * kTileBins, kMost = 9;
+    mt::test::on_every_target ([&] (const char *target) {
+      const Filled ir {kAll, kMost, 1.0f, random}, history {kAll, kMost + 3, 1.0f, random};
+      const Filled ir2 {kAll, kMost + 4, 1.0f, random}, history2 {kAll, kMost, 1.0f, random};
+      for (std::uint32_t slots = 0; slots <= 2 * kMost; ++slots) {
+        const std::uint32_t first = slots / 2, second = slots - first;
+        const SlotRun runs[] = {{0, 2, first}, {1, 0, second}};
+        const Product products[] = {
+            {&ir.tiled, &history.tiled, {runs, 1}}, {&ir2.tiled, &history2.tiled, {runs + 1, 1}}};
+        for (const TileRange &tiles : {TileRange {0, 23}, TileRange {2, 22, 1, 4, 3},
+                 TileRange {4, 5, 1, 4, 3}, TileRange {0, 23, 0, 2, 16}}) {
+          Spectrum out (kAll, {9.0f, 9.0f});
+          multiply_accumulate (products, tiles, {}, out);
+          for (std::size_t b = 0; b < kAll; ++b) {
+            const std::size_t t = b / kTileBins;
+            std::complex<double> want {9.0, 9.0};
+            if (t >= tiles.first && t < tiles.end && t / tiles.run % tiles.groups == tiles.group) {
+              want = {};
+              for (std::size_t n = 0; n < first; ++n)
+                want += std::complex<double> {ir.plain[n][b]} *
+                    std::complex<double> {history.plain[2 + n][b]};
+              for (std::size_t n = 0; n < second; ++n)
+                want += std::complex<double> {ir2.plain[1 + n][b]} *
+                    std::complex<double> {history2.plain[n][b]};
+            }
+            ck_assert_msg (std::abs (std::complex<double> {out[b]} - want) < 4e-6,
+                "%s, %u slots, tiles %zu to %zu, bin %zu", target, slots, tiles.first, tiles.end,
+                b);
+          }
+        }
+      }
+    });
   }
 END_TEST
 
@@ -240,6 +281,7 @@ int main ()
   tcase_add_loop_test (test_case, test_layout, 0, std::size (kBins));
   tcase_add_loop_test (test_case, test_multiply_accumulate, 0, std::size (kBins));
   tcase_add_test (test_case, test_tile_ranges);
+  tcase_add_test (test_case, test_any_number_of_slots);
   tcase_add_test (test_case, test_groups_are_even);
   tcase_add_loop_test (test_case, test_blocks_ahead, 0, 2 * std::size (kBins));
   suite_add_tcase (suite, test_case);
