@@ -57,43 +57,17 @@ void store_tiled_twice (const float *HWY_RESTRICT spectrum, float *HWY_RESTRICT 
   }
 }
 
-/// The four real products of complex ones, summed up apart so that none waits for another.
-struct ProductSums {
-  Vec rr, ii, ri, ir;
-
-  HWY_INLINE void begin (const float *start)
-  {
-    const Tag d;
-    rr = start ? hn::Load (d, start) : hn::Zero (d);
-    ri = start ? hn::Load (d, start + kTileBins) : hn::Zero (d);
-    ii = ir = hn::Zero (d);
-  }
-
-  HWY_INLINE void add (const float *h, const float *x)
-  {
-    const Tag d;
-    const auto hr = hn::Load (d, h), hi = hn::Load (d, h + kTileBins);
-    const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
-    rr = hn::MulAdd (hr, xr, rr);
-    ii = hn::MulAdd (hi, xi, ii);
-    ri = hn::MulAdd (hr, xi, ri);
-    ir = hn::MulAdd (hi, xr, ir);
-  }
-
-  /// Bins i and on of the tile at `out`.
-  template <bool kTiled>
-  HWY_INLINE void put (float *out, std::size_t i) const
-  {
-    const Tag d;
-    const auto re = hn::Sub (rr, ii), im = hn::Add (ri, ir);
-    if constexpr (kTiled) {
-      hn::Store (re, d, out + i);
-      hn::Store (im, d, out + kTileBins + i);
-    } else {
-      hn::StoreInterleaved2 (re, im, d, out + 2 * i);
-    }
-  }
-};
+/// Adds a complex product to four sums of real ones, of which none waits for another.
+HWY_INLINE void add_product (const float *h, const float *x, Vec &rr, Vec &ii, Vec &ri, Vec &ir)
+{
+  const Tag d;
+  const auto hr = hn::Load (d, h), hi = hn::Load (d, h + kTileBins);
+  const auto xr = hn::Load (d, x), xi = hn::Load (d, x + kTileBins);
+  rr = hn::MulAdd (hr, xr, rr);
+  ii = hn::MulAdd (hi, xi, ii);
+  ri = hn::MulAdd (hr, xi, ri);
+  ir = hn::MulAdd (hi, xr, ir);
+}
 
 /// A slot of a response and one of a history, in the tile that comes next.
 struct SlotPair {
@@ -104,9 +78,26 @@ struct SlotPair {
 /// Slots of the newest three blocks of four inputs.
 constexpr std::size_t kFew = 12;
 
+/// The slots of all products in the first tile; more than there is room for are counted only.
+std::size_t collect (std::span<const Product> products, std::array<SlotPair, kFew> &pairs)
+{
+  std::size_t count = 0;
+  for (const Product &product : products) {
+    const float *const ir = product.ir->tile (0), *const history = product.history->tile (0);
+    for (const SlotRun &run : product.runs) {
+      for (std::size_t n = 0; n < run.count; ++n, ++count)
+        if (count < pairs.size ())
+          pairs[count] = {ir + (run.ir_slot + n) * kSlotFloats,
+              history + (run.history_slot + n) * kSlotFloats, product.ir->tile (1) - ir,
+              product.history->tile (1) - history};
+    }
+  }
+  return count;
+}
+
 /// Neighbouring tiles of few products: all of `pairs`, or where there is room for kFew the first
 /// `few`. With their number known, what points to them stays in registers.
-template <bool kTiled, std::size_t kRoom>
+template <std::size_t kRoom>
 void accumulate_few (std::array<SlotPair, kRoom> pairs, std::size_t few, std::size_t tiles,
     const float *HWY_RESTRICT start, float *HWY_RESTRICT out)
 {
@@ -114,11 +105,14 @@ void accumulate_few (std::array<SlotPair, kRoom> pairs, std::size_t few, std::si
   const std::size_t count = kRoom < kFew ? kRoom : few;
   for (std::size_t t = 0; t < tiles; ++t) {
     for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-      ProductSums sums;
-      sums.begin (start ? start + i : nullptr);
+      auto rr = hn::Zero (d), ii = rr, ri = rr, ir = rr;
+      if (start) {
+        rr = hn::Load (d, start + i);
+        ri = hn::Load (d, start + kTileBins + i);
+      }
       for (std::size_t n = 0; n < count; ++n)
-        sums.add (pairs[n].ir + i, pairs[n].history + i);
-      sums.put<kTiled> (out, i);
+        add_product (pairs[n].ir + i, pairs[n].history + i, rr, ii, ri, ir);
+      hn::StoreInterleaved2 (hn::Sub (rr, ii), hn::Add (ri, ir), d, out + 2 * i);
     }
     for (std::size_t n = 0; n < count; ++n) {
       pairs[n].ir += pairs[n].ir_tile;
@@ -136,43 +130,33 @@ void accumulate_tile (
 {
   const Tag d;
   for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-    ProductSums sums;
-    sums.begin (start ? start + i : nullptr);
+    auto rr = hn::Zero (d), ii = rr, ri = rr, ir = rr;
+    if (start) {
+      rr = hn::Load (d, start + i);
+      ri = hn::Load (d, start + kTileBins + i);
+    }
     for (const Product &product : products) {
-      const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
+      const float *HWY_RESTRICT response = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
       for (const SlotRun &run : product.runs) {
-        const float *h = ir + run.ir_slot * kSlotFloats;
+        const float *h = response + run.ir_slot * kSlotFloats;
         const float *x = history + run.history_slot * kSlotFloats;
         for (const float *end = h + run.count * kSlotFloats; h != end;
              h += kSlotFloats, x += kSlotFloats)
-          sums.add (h, x);
+          add_product (h, x, rr, ii, ri, ir);
       }
     }
-    sums.put<kTiled> (out, i);
-  }
-}
-
-/// The slots of all products in the first tile; more than there is room for are counted only.
-std::size_t collect (std::span<const Product> products, std::span<SlotPair> pairs)
-{
-  std::size_t count = 0;
-  for (const Product &product : products) {
-    const float *const ir = product.ir->tile (0), *const history = product.history->tile (0);
-    for (const SlotRun &run : product.runs) {
-      for (std::size_t n = 0; n < run.count; ++n, ++count)
-        if (count < pairs.size ())
-          pairs[count] = {ir + (run.ir_slot + n) * kSlotFloats,
-              history + (run.history_slot + n) * kSlotFloats, product.ir->tile (1) - ir,
-              product.history->tile (1) - history};
+    const auto re = hn::Sub (rr, ii), im = hn::Add (ri, ir);
+    if constexpr (kTiled) {
+      hn::Store (re, d, out + i);
+      hn::Store (im, d, out + kTileBins + i);
+    } else {
+      hn::StoreInterleaved2 (re, im, d, out + 2 * i);
     }
   }
-  return count;
 }
 
-template <bool kTiled>
-void accumulate_tiles (
-    std::span<const Product> products, TileRange tiles, const float *start, float *out)
+void accumulate (std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
   std::array<SlotPair, kFew> few;
   const std::size_t count = collect (products, few);
@@ -182,12 +166,12 @@ void accumulate_tiles (
     const auto start_of = [start] (std::size_t tile) {
       return start ? start + tile * kSlotFloats : nullptr;
     };
-    const auto add = [&]<std::size_t kRoom> (std::array<SlotPair, kRoom> pairs) HWY_ATTR {
+    const auto add = [&]<std::size_t kRoom> (std::array<SlotPair, kRoom> pairs) {
       const auto tile = static_cast<std::ptrdiff_t> (t);
       for (std::size_t n = 0; n < std::min (count, kRoom); ++n)
         pairs[n] = {few[n].ir + tile * few[n].ir_tile, few[n].history + tile * few[n].history_tile,
             few[n].ir_tile, few[n].history_tile};
-      accumulate_few<kTiled> (pairs, count, end - t, start_of (t), out + t * kSlotFloats);
+      accumulate_few (pairs, count, end - t, start_of (t), out + t * kSlotFloats);
     };
     if (count == 1)
       add (std::array<SlotPair, 1> {});
@@ -199,19 +183,18 @@ void accumulate_tiles (
       add (std::array<SlotPair, kFew> {});
     else
       for (std::size_t tile = t; tile < end; ++tile)
-        accumulate_tile<kTiled> (products, tile, start_of (tile), out + tile * kSlotFloats);
+        accumulate_tile<false> (products, tile, start_of (tile), out + tile * kSlotFloats);
   }
 }
 
-void accumulate (std::span<const Product> products, TileRange tiles, const float *start, float *out)
-{
-  accumulate_tiles<false> (products, tiles, start, out);
-}
-
+/// Once a block at the most, for a buffer that ends in it.
 void accumulate_tiled (
     std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  accumulate_tiles<true> (products, tiles, start, out);
+  for (std::size_t t = tiles.from (tiles.first); t < tiles.end; t = tiles.from (t + 1)) {
+    accumulate_tile<true> (
+        products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
+  }
 }
 
 /// Where the sums of a pass go: the first as a spectrum, the others in tiles.

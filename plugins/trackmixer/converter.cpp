@@ -67,7 +67,7 @@ void register_converter_enums () noexcept
     option.type ();
 }
 
-const char *check_converter_config (GstStructure *config) noexcept
+const char *normalize_converter_config (GstStructure *config) noexcept
 {
   for (const EnumOption &option : kEnumOptions) {
     const char *word = gst_structure_get_string (config, option.name);

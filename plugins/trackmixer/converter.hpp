@@ -14,7 +14,7 @@ void register_converter_enums () noexcept;
 /// Makes plain words for a value of an enumeration ("nearest") that value: GstAudioConverter leaves
 /// out what is a string. Returns the name of a field whose word is none of its values, or at whose
 /// value GstAudioConverter crashes or complains of a mistake of ours; null: there is none.
-const char *check_converter_config (GstStructure *config) noexcept;
+const char *normalize_converter_config (GstStructure *config) noexcept;
 
 /// Null: there is none between these formats. `config` (or null) comes first. Where it says nothing
 /// of resampling it is done as by `audioresample`, and where it says nothing of dither there is

@@ -51,7 +51,7 @@ GstStructure *stats_of (const Track &track)
 /// Takes `config`, which may be null.
 void set_converter_config (GstPad *pad, Track &track, GstStructure *config) noexcept
 {
-  if (const char *field = config ? mt::trackmixer::check_converter_config (config) : nullptr) {
+  if (const char *field = config ? mt::trackmixer::normalize_converter_config (config) : nullptr) {
     gchar *value = gst_value_serialize (gst_structure_get_value (config, field));
     GstObject *mixer = gst_object_get_parent (GST_OBJECT (pad));
     if (mixer)

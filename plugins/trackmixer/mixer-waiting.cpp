@@ -161,7 +161,6 @@ Mixer::Verdict Mixer::wait_for_chunk ()
   }
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
-  unheard_in_vain_ = false;
   deadline_.cancel ();
   if (waited_for_track)
     bump (starved_chunks_, 1);
@@ -174,19 +173,28 @@ Mixer::Verdict Mixer::wait_for_chunk ()
 std::chrono::milliseconds Mixer::relieve (bool hold)
 {
   starving_.clear ();
-  std::size_t unheard = 0;
+  std::size_t begun = 0; // have brought something at any time
   for (const auto &track : snapshot_) {
-    if (const auto track_is = track->queue.judge (); track_is.missing) {
+    const auto track_is = track->queue.judge ();
+    begun += track_is.received > 0;
+    if (track_is.missing)
       starving_.push_back (track_is.feeder);
-      unheard += track_is.feeder == std::thread::id {};
-    }
   }
-  // Threads of sources start one after another; as long as they do, there is no need to queue more.
-  if (unheard != unheard_before_wait_)
+  // The threads of sources start one after another; as long as they do, there is no need to queue
+  // more.
+  const bool more_begin = begun > begun_before_;
+  begun_before_ = begun;
+  if (more_begin)
     patience_ends_.reset ();
   const bool in_vain = !hold && patience_ends_ && starved_in_vain ();
-  unheard_in_vain_ = unheard > 0 && (unheard_in_vain_ || in_vain);
-  const bool unknown = hold || unheard_in_vain_;
+  bool unknown = hold;
+  for (const auto &track : snapshot_) {
+    const auto track_is = track->queue.judge ();
+    bool &waited_for = track->mix.waited_for_unheard;
+    waited_for = track_is.feeder == std::thread::id {} &&
+        ((waited_for && !more_begin) || (in_vain && track_is.missing));
+    unknown = unknown || (waited_for && track_is.missing);
+  }
   shared.readiness.announce_starving (starving_, unknown);
 
   bool others_blocked = false;
@@ -241,7 +249,6 @@ std::chrono::milliseconds Mixer::relieve (bool hold)
   const auto now = std::chrono::steady_clock::now ();
   if (!patience_ends_ || in_vain || now >= *patience_ends_) {
     patience_ends_ = now + kPatience;
-    unheard_before_wait_ = unheard;
     for (const auto &track : snapshot_)
       track->mix.received_before_wait = track->queue.judge ().received;
   }
@@ -328,7 +335,7 @@ bool Mixer::starve_missing (bool in_vain, const std::string &why)
       track->queue.believe_gap (); // it has been said that it has nothing
       continue;
     }
-    const bool held_back = track_is.feeder == std::thread::id {} ||
+    const bool held_back = track->mix.waited_for_unheard ||
         std::find (blocked_.begin (), blocked_.end (), track_is.feeder) != blocked_.end ();
     if (!held_back && !(in_vain && track_is.received == track->mix.received_before_wait)) {
       patient = true;

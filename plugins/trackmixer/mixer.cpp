@@ -242,7 +242,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
   segment_pending_ = true;
   patience_ends_.reset ();
   gap_idle_ends_.reset ();
-  unheard_in_vain_ = false;
+  begun_before_ = 0;
   position_ns_.store (segment->start, std::memory_order_relaxed);
   mixed_ns_.store (0, std::memory_order_relaxed);
   for (auto *events : {&pending_events_, &events_after_}) {
@@ -258,6 +258,7 @@ void Mixer::restart_timeline (const GstSegment *segment, std::uint32_t seqnum) n
     track->mix.forget (track->mix.held);
     track->mix.gain.forget ();
     track->mix.warned = false;
+    track->mix.waited_for_unheard = false;
     track->mix.late_untold = 0;
     track->mix.last_late = INT64_MIN / 2;
     track->queue.set_flow (GST_FLOW_OK);

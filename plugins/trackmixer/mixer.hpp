@@ -363,8 +363,7 @@ private:
   std::optional<std::chrono::steady_clock::time_point> patience_ends_;
   std::optional<std::chrono::steady_clock::time_point> gap_idle_ends_;
   std::uint64_t received_before_idle_ {0};
-  std::size_t unheard_before_wait_ {0}; // tracks of which nothing had come, not even an event
-  bool unheard_in_vain_ {false};        // such a track has had the patience: any thread may be its own
+  std::size_t begun_before_ {0}; // tracks that had brought something when it last looked
 
   Frames position_ {0};
   /// A frame that is rounded since the sample rate changed, and what its time was before.

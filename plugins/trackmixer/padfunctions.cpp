@@ -125,8 +125,9 @@ gboolean sink_event (GstPad *pad, GstObject *parent, GstEvent *event) noexcept
   Element &state = state_of (parent);
   Track &track = track_of (pad);
   bool ok = true;
-  // A demuxer sends them for all tracks before the first data of any, also behind a flush.
-  if (GST_EVENT_IS_STICKY (event))
+  // A demuxer sends them for all tracks before the first data of any. (An INSTANT_RATE_CHANGE is
+  // sticky, but comes on the thread that asks for it.)
+  if (GST_EVENT_IS_STICKY (event) && GST_EVENT_IS_SERIALIZED (event))
     track.queue.note_feeder ();
   switch (GST_EVENT_TYPE (event)) {
   case GST_EVENT_FLUSH_START:

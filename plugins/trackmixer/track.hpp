@@ -126,6 +126,8 @@ struct MixInput {
   TrackGain gain;
   Automation automation;            // of this chunk
   bool warned {false};              // of this episode of starving
+  /// Nothing has been heard of it in all its patience, so any thread may be its feeder.
+  bool waited_for_unheard {false};
   bool tells_consumed {false};      // emit-signals, as of this chunk
   bool tells_late {false};          // qos-messages, as of this chunk
   std::uint64_t late_untold {0};    // frames that came after their time, not yet reported

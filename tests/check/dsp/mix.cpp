@@ -214,7 +214,8 @@ START_TEST (test_ramp_of_more_frames_than_a_float_counts)
         Samples<Sample> whole (in.size (), Sample {0});
         mt::dsp::accumulate_ramp (whole, in, lines, kFirst, kLength);
         for (std::size_t n = 0; n < in.size (); ++n)
-          ck_assert (whole[n] == lines[0].at (kFirst + n / channels, kLength));
+          ck_assert_double_eq_tol (static_cast<double> (whole[n]),
+              static_cast<double> (lines[0].at (kFirst + n / channels, kLength)), 1e-7);
         for (std::size_t split = 1; split < kFrames; ++split) {
           Samples<Sample> parts (in.size (), Sample {0});
           const std::size_t at = split * channels;
