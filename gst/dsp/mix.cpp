@@ -84,14 +84,15 @@ HWY_INLINE void accumulate_channels (
 
 /// One sample at a time: the same operations as in accumulate_ramp().
 template <class Sample>
-HWY_INLINE void add_one_of_ramp (
-    Sample *acc, const Sample *in, const GainRamp<Sample> &ramp, Sample frame, Sample length)
+HWY_INLINE void add_one_of_ramp (Sample *acc, const Sample *in, const GainRamp<Sample> &ramp,
+    std::size_t frame, std::size_t length)
 {
   if constexpr (std::is_void_v<Tag<Sample>>) {
-    *acc += *in * (ramp.from + (ramp.to - ramp.from) * (frame / length));
+    *acc += *in * ramp.at (frame, length);
   } else {
     const hn::CappedTag<Sample, 1> one;
-    const auto place = hn::Div (hn::Set (one, frame), hn::Set (one, length));
+    const auto place = hn::Div (
+        hn::Set (one, static_cast<Sample> (frame)), hn::Set (one, static_cast<Sample> (length)));
     const auto gain =
         hn::MulAdd (hn::Set (one, ramp.to - ramp.from), place, hn::Set (one, ramp.from));
     hn::StoreU (hn::MulAdd (gain, hn::LoadU (one, in), hn::LoadU (one, acc)), one, acc);
@@ -154,8 +155,7 @@ HWY_INLINE void accumulate_ramp (Sample *acc, const Sample *in, std::size_t samp
     }
   }
   for (; n < samples; ++n)
-    add_one_of_ramp (acc + n, in + n, ramps[n % channels],
-        static_cast<Sample> (first + n / channels), static_cast<Sample> (length));
+    add_one_of_ramp (acc + n, in + n, ramps[n % channels], first + n / channels, length);
 }
 
 template <class Sample>
