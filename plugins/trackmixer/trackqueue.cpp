@@ -243,7 +243,6 @@ void TrackQueue::set_eos (bool segment_done, Frames end) noexcept
 bool TrackQueue::restart () noexcept
 {
   const std::lock_guard lock {mutex_};
-  feeder_ = std::this_thread::get_id ();
   const bool ended = eos_;
   eos_ = segment_done_ = false;
   shared_.readiness.flag_recheck ();
@@ -256,7 +255,6 @@ void TrackQueue::begin_segment (std::uint64_t seek, Frames begin) noexcept
     const std::lock_guard lock {mutex_};
     if (flushing_)
       return;
-    feeder_ = std::this_thread::get_id ();
     ++received_;
     QueueItem item;
     item.kind = QueueItem::Kind::mark;
