@@ -385,6 +385,8 @@ bool Mixer::choose_start ()
 {
   if (!start_open_ || rate_hz () == 0)
     return false;
+  if (start_is_known ())
+    return true; // the rate became known after plan_chunk() had looked
   Frames start = 0;
   if (settings.start_time_selection.load (std::memory_order_relaxed) == StartTimeSelection::first)
     start = first_audio ().value_or (0);

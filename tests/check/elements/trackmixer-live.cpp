@@ -255,6 +255,49 @@ GST_START_TEST (test_a_source_that_answers_when_it_has_caps)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_start_that_is_set_is_not_where_the_clock_is)
+{
+  // The rate becomes known within a look of the mix, and not between two of them: while it asks
+  // whether upstream is live. The clock has gone on by then.
+  for (const bool set : {false, true}) {
+    LiveMix mix;
+    g_object_set (mix.bed.element, "latency", GST_SECOND, nullptr);
+    if (set) {
+      gst_util_set_object_arg (G_OBJECT (mix.bed.element), "start-time-selection", "set");
+      g_object_set (mix.bed.element, "start-time", kChunk, nullptr);
+    }
+    std::thread source;
+    std::atomic<bool> came {false};
+    mix.a.upstream_query = [&] (GstQuery *query) {
+      if (!answer_live (query, kUpstream))
+        return false;
+      if (!source.joinable ()) {
+        source = std::thread {[&] {
+          mix.a.begin ();
+          for (int n = 0; n < 4; ++n)
+            mix.push (mix.a, n, 0.25f);
+          came = true;
+        }};
+        fail_unless (eventually ([&] { return came.load (); }));
+      }
+      return true;
+    };
+    mix.set_time (22 * GST_MSECOND);
+    mix.bed.play ();
+    fail_unless (eventually ([&] { return came.load (); }));
+    source.join ();
+    mix.b.begin ();
+    for (int n = 0; n < 4; ++n)
+      mix.push (mix.b, n, 0.5f);
+    const std::size_t chunks = set ? 3 : 4;
+    fail_unless (mix.bed.sink.wait_for_chunks (chunks));
+    for (std::size_t n = 0; n < chunks; ++n)
+      fail_unless (mix.heard (n) == 0.75f);
+    fail_unless_equals_uint64 (mix.a.count ("dropped-frames"), set ? kFrames : 0);
+  }
+}
+GST_END_TEST;
+
 static Suite *trackmixer_live_suite ()
 {
   Suite *suite = suite_create ("trackmixer-live");
@@ -269,6 +312,7 @@ static Suite *trackmixer_live_suite ()
   tcase_add_test (tests, test_a_stop_ends_the_wait_for_the_clock);
   tcase_add_test (tests, test_upstream_is_not_asked_for_every_wait);
   tcase_add_test (tests, test_a_source_that_answers_when_it_has_caps);
+  tcase_add_test (tests, test_a_start_that_is_set_is_not_where_the_clock_is);
   suite_add_tcase (suite, tests);
   return suite;
 }
