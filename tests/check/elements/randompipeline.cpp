@@ -58,6 +58,23 @@ GstEvent *flush_to (gint64 time)
       1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, time, GST_SEEK_TYPE_SET, -1);
 }
 
+/// GstBaseSrc's own, once in some hundred runs: by all signs a seek without flush that meets READY
+/// starts its task on a pad that is not active yet, and the segment that goes out there is lost.
+void ignore_sources_without_segment ()
+{
+  static const bool done = [] {
+    GRegex *of_a_source = g_regex_new ("<audiotestsrc[0-9]+:src> Got data flow before segment event",
+        static_cast<GRegexCompileFlags> (0), static_cast<GRegexMatchFlags> (0), nullptr);
+    gst_check_add_log_filter ("GStreamer", G_LOG_LEVEL_WARNING, of_a_source,
+        [] (const gchar *, GLogLevelFlags, const gchar *, gpointer) noexcept -> gboolean {
+          return TRUE; // discarded
+        },
+        nullptr, nullptr);
+    return true;
+  }();
+  (void)done;
+}
+
 } // namespace
 
 const char *name_of (PipelineKind kind)
@@ -70,6 +87,7 @@ RandomPipeline::RandomPipeline (PipelineKind pipeline_kind, unsigned its_seed)
     : kind {pipeline_kind}, seed {its_seed}, pipeline {counted (gst_pipeline_new (nullptr))}
 {
   g_print ("%s, seed %u:\n", name_of (kind), seed);
+  ignore_sources_without_segment ();
   gst_object_ref_sink (pipeline);
   mixer = counted (gst_element_factory_make_full (
       "trackmixer", "force-live", kind == PipelineKind::force_live, nullptr));
@@ -287,17 +305,20 @@ void RandomPipeline::note (GstEvent *event)
   case GST_EVENT_SEGMENT:
     gst_event_copy_segment (event, &segment_);
     may_be_new_ = true;
-    short_frames_ = 0;
+    short_frames_ = done_frames_ = 0;
     break;
-  case GST_EVENT_EOS:
   case GST_EVENT_SEGMENT_DONE:
     ended_ = true;
-    short_frames_ = 0;
+    done_frames_ = std::exchange (short_frames_, 0);
+    break;
+  case GST_EVENT_EOS:
+    ended_ = true;
+    short_frames_ = done_frames_ = 0;
     break;
   case GST_EVENT_STREAM_START:
   case GST_EVENT_FLUSH_STOP:
     follows_ = ended_ = false;
-    short_frames_ = 0;
+    short_frames_ = done_frames_ = 0;
     break;
   default:
     break;
@@ -305,16 +326,19 @@ void RandomPipeline::note (GstEvent *event)
 }
 
 /// All chunks are as long as has been set. Where every track has ended, one may be short; if
-/// another track comes before that is told, the next one fills it up, unless a length has been set.
+/// another track comes then and no other segment has begun, the next one fills it up, unless a
+/// length has been set.
 void RandomPipeline::check_length (std::uint64_t frames)
 {
+  const auto done = std::exchange (done_frames_, 0);
   const auto before = std::exchange (short_frames_, 0);
-  if (is_whole (before + frames) || (before != 0 && lengths_.size () > 1 && is_whole (frames)))
+  if (is_whole (before + frames) || (before != 0 && lengths_.size () > 1 && is_whole (frames)) ||
+      (done != 0 && is_whole (done + frames)))
     return;
   if (before != 0)
     blame (printed ("a chunk of %" G_GUINT64_FORMAT " frames follows one of %" G_GUINT64_FORMAT,
         frames, before));
-  short_frames_ = frames;
+  short_frames_ = done + frames;
 }
 
 bool RandomPipeline::is_whole (std::uint64_t frames)

@@ -113,6 +113,7 @@ private:
   bool follows_ {false};           // a chunk, in the same stream
   bool may_be_new_ {false};        // a segment has begun since the last chunk
   std::uint64_t short_frames_ {0}; // of the last chunk, if it was short
+  std::uint64_t done_frames_ {0};  // the same, and SEGMENT_DONE has said that it was the last
   GstClockTime end_ {0};           // of the last chunk, in its segment
   GstClockTime running_end_ {0};
   std::uint64_t end_frame_ {0};
