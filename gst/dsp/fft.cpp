@@ -55,7 +55,7 @@ void twist_half (const float *HWY_RESTRICT b, const float *HWY_RESTRICT cosine,
   }
 }
 
-/// y[n + M] = -Im (v[n] (cos + i sin)) for the last `count` of the n, and `addend` where there is
+/// y[n + M] = -Im (w[n] (cos + i sin)), where v is w with its parts exchanged, for the last `count` of the n, and `addend` where there is
 /// one.
 void untwist (const float *HWY_RESTRICT v, const float *HWY_RESTRICT cosine,
     const float *HWY_RESTRICT sine, const float *addend, float *HWY_RESTRICT y, std::size_t length,
@@ -66,7 +66,7 @@ void untwist (const float *HWY_RESTRICT v, const float *HWY_RESTRICT cosine,
   const std::size_t first = length - count;
   const auto step = [&] (std::size_t n) HWY_ATTR {
     hn::Vec<Tag> re, im;
-    hn::LoadInterleaved2 (d, v + 2 * n, re, im);
+    hn::LoadInterleaved2 (d, v + 2 * n, im, re);
     const auto c = hn::LoadU (d, cosine + n);
     const auto s = hn::LoadU (d, sine + n);
     auto out = hn::NegMulSub (re, s, hn::Mul (im, c));
@@ -121,12 +121,12 @@ OddTransform::OddTransform (std::size_t length, std::size_t padded_bins, Plannin
     cos_[n] = static_cast<float> (std::cos (angle));
     sin_[n] = static_cast<float> (std::sin (angle));
   }
-  plans_ = plan_transforms (length, time_.data (), spectrum_.data (), planning);
+  plan_ = plan_transform (length, time_.data (), spectrum_.data (), planning);
 }
 
 OddTransform::~OddTransform ()
 {
-  destroy_plans (plans_);
+  destroy_plan (plan_);
 }
 
 void OddTransform::forward (std::span<const float> window) noexcept
@@ -161,14 +161,20 @@ void OddTransform::forward (const RingWindow &newest) noexcept
     n += count;
     late = late + count == size ? 0 : late + count;
   }
-  fftwf_execute (plans_.forward);
+  run (time_, spectrum_);
+}
+
+void OddTransform::run (std::span<std::complex<float>> in, std::span<std::complex<float>> out) noexcept
+{
+  fftwf_execute_dft (plan_.plan, reinterpret_cast<fftwf_complex *> (in.data ()),
+      reinterpret_cast<fftwf_complex *> (out.data ()));
 }
 
 void OddTransform::inverse (std::span<float> out, std::span<const float> addend) noexcept
 {
   assert (out.size () >= 16 && out.size () <= length_);
   assert (addend.empty () || addend.size () == out.size ());
-  fftwf_execute (plans_.inverse);
+  run (spectrum_, time_);
   HWY_DYNAMIC_DISPATCH (untwist)
   (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (),
       addend.empty () ? nullptr : addend.data (), out.data (), length_, out.size ());

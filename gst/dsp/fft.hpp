@@ -25,10 +25,12 @@ struct RingWindow {
 ///
 /// The product of two such spectra is the skew-circular convolution of length 2M: what wraps comes
 /// back with the wrong sign, and overlap-save throws that away. One complex FFT of length M does
-/// the work, with no DC or Nyquist bin and no packing.
+/// the work, with no DC or Nyquist bin and no packing. The inverse is the forward transform of
+/// values with their real and imaginary parts exchanged, with those of the result exchanged back; both
+/// cost nothing where the values are written and read anyway, and one plan does for both.
 ///
 /// Shapes  window: 2M samples. spectrum: padded_bins() values, of which M are the transform.
-/// Units   unscaled: inverse (forward (x)) gives M x.
+/// Units   unscaled: inverse () of what forward (x) gives, parts exchanged, is M x.
 /// Errors  constructor: std::invalid_argument, std::bad_alloc, std::runtime_error (no plan).
 /// Threads constructor and destructor: any, may block on FFTW's planner. The rest: one thread, no
 ///         lock, no allocation; different objects do not disturb each other.
@@ -44,9 +46,10 @@ public:
   OddTransform &operator= (const OddTransform &) = delete;
 
   std::size_t length () const noexcept { return length_; }
-  PlanSource plan_source () const noexcept { return plans_.source; }
+  PlanSource plan_source () const noexcept { return plan_.source; }
 
-  /// Where forward() puts its result and inverse() takes its input (which it may destroy).
+  /// Where forward() puts its result, and inverse() takes its input, which it may destroy: with
+  /// the real and imaginary parts of each value exchanged, as multiply_accumulate() writes it.
   std::span<std::complex<float>> spectrum () noexcept { return spectrum_; }
 
   /// window (2M samples, 64-byte aligned) → spectrum().
@@ -60,10 +63,12 @@ public:
   void inverse (std::span<float> out, std::span<const float> addend = {}) noexcept;
 
 private:
+  void run (std::span<std::complex<float>> in, std::span<std::complex<float>> out) noexcept;
+
   std::size_t length_;
   AlignedVector<float> cos_, sin_; // of pi n / 2M
   AlignedVector<std::complex<float>> time_, spectrum_;
-  TransformPlans plans_ {};
+  TransformPlan plan_ {};
 };
 
 } // namespace mt::dsp

@@ -39,12 +39,11 @@ struct Request {
   std::size_t length;
   std::complex<float> *in;
   std::complex<float> *out;
-  int sign;
 
   fftwf_plan plan (unsigned how) const noexcept
   {
-    return fftwf_plan_dft_1d (
-        static_cast<int> (length), fftw (in), fftw (out), sign, FFTW_DESTROY_INPUT | how);
+    return fftwf_plan_dft_1d (static_cast<int> (length), fftw (in), fftw (out), FFTW_FORWARD,
+        FFTW_DESTROY_INPUT | how);
   }
   /// Null when it was never measured to the end.
   fftwf_plan remembered () const noexcept { return plan (FFTW_MEASURE | FFTW_WISDOM_ONLY); }
@@ -64,7 +63,7 @@ struct Request {
 
 /// Measures what is not remembered, within what is left. Ends with the length remembered or given
 /// up.
-bool measure (Planner &self, const Request &forward, const Request &inverse, Planning planning)
+bool measure (Planner &self, const Request &request, Planning planning)
 {
   const double limit_s = planning == Planning::measure_half
       ? std::min (self.left_s, kPlanningLimitSeconds / 2)
@@ -72,57 +71,44 @@ bool measure (Planner &self, const Request &forward, const Request &inverse, Pla
   bool known = false;
   if (limit_s > 0.0) {
     const auto start = std::chrono::steady_clock::now ();
-    const auto spent_s = [start] {
-      return std::chrono::duration<double> (std::chrono::steady_clock::now () - start).count ();
-    };
-    known = forward.measure (limit_s / 2);
-    known = known && inverse.measure (std::max (limit_s - spent_s (), 0.0));
-    self.left_s -= spent_s ();
+    known = request.measure (limit_s);
+    self.left_s -=
+        std::chrono::duration<double> (std::chrono::steady_clock::now () - start).count ();
   }
   if (!known)
-    self.given_up.push_back (forward.length);
+    self.given_up.push_back (request.length);
   self.lessons.fetch_add (1, std::memory_order_release);
   return known;
 }
 
 } // namespace
 
-TransformPlans plan_transforms (
-    std::size_t length, std::complex<float> *time, std::complex<float> *spectrum, Planning planning)
+TransformPlan plan_transform (
+    std::size_t length, std::complex<float> *in, std::complex<float> *out, Planning planning)
 {
   Planner &self = planner ();
   const std::lock_guard lock {self.mutex};
-  const Request forward {length, time, spectrum, FFTW_FORWARD};
-  const Request inverse {length, spectrum, time, FFTW_BACKWARD};
+  const Request request {length, in, out};
 
-  TransformPlans plans {forward.remembered (), inverse.remembered (), PlanSource::remembered};
-  const auto give_back = [&plans] {
-    fftwf_destroy_plan (plans.forward);
-    fftwf_destroy_plan (plans.inverse);
-  };
-  if (!plans.forward || !plans.inverse) {
-    give_back ();
+  TransformPlan made {request.remembered (), PlanSource::remembered};
+  if (!made.plan) {
     const bool tried =
         std::find (self.given_up.begin (), self.given_up.end (), length) != self.given_up.end ();
     const bool known =
-        planning != Planning::estimate && !tried && measure (self, forward, inverse, planning);
+        planning != Planning::estimate && !tried && measure (self, request, planning);
     // Also after a measurement that was cut: so the first start and the later ones plan alike.
-    const unsigned how = known ? FFTW_MEASURE : FFTW_ESTIMATE;
-    plans = {forward.plan (how), inverse.plan (how),
+    made = {request.plan (known ? FFTW_MEASURE : FFTW_ESTIMATE),
         known ? PlanSource::measured : PlanSource::estimated};
   }
-  if (!plans.forward || !plans.inverse) {
-    give_back ();
+  if (!made.plan)
     throw std::runtime_error ("FFTW has no plan for length " + std::to_string (length));
-  }
-  return plans;
+  return made;
 }
 
-void destroy_plans (const TransformPlans &plans) noexcept
+void destroy_plan (const TransformPlan &plan) noexcept
 {
   const std::lock_guard lock {planner ().mutex};
-  fftwf_destroy_plan (plans.forward);
-  fftwf_destroy_plan (plans.inverse);
+  fftwf_destroy_plan (plan.plan);
 }
 
 std::string planner_version ()

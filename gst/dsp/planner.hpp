@@ -30,15 +30,14 @@ enum class PlanSource {
 /// the clock between two candidates only, so it is less than the 2 s that a start may wait.
 inline constexpr double kPlanningLimitSeconds = 1.8;
 
-/// Both directions of a complex transform, not in place.
-struct TransformPlans {
-  fftwf_plan_s *forward;
-  fftwf_plan_s *inverse;
+/// A complex forward transform, not in place.
+struct TransformPlan {
+  fftwf_plan_s *plan;
   PlanSource source;
 };
 
-/// Plans transforms between `time` and `spectrum`, both of `length` values, 64-byte aligned and
-/// overwritten. The inverse destroys its input.
+/// Plans a transform from `in` to `out`, both of `length` values, 64-byte aligned and overwritten;
+/// it does for any others that are aligned. It destroys its input.
 ///
 /// A length whose measuring did not come to its end, or for which no time was left, is not measured
 /// again, so that a start that has waited once does not have to wait again.
@@ -47,9 +46,9 @@ struct TransformPlans {
 ///         process and its time limit is a global. Another user of FFTW in the process is kept out
 ///         of planning too, by FFTW's own lock.
 /// Errors  std::runtime_error: FFTW has no plan.
-TransformPlans plan_transforms (std::size_t length, std::complex<float> *time,
-    std::complex<float> *spectrum, Planning planning);
-void destroy_plans (const TransformPlans &plans) noexcept;
+TransformPlan plan_transform (
+    std::size_t length, std::complex<float> *in, std::complex<float> *out, Planning planning);
+void destroy_plan (const TransformPlan &plan) noexcept;
 
 /// What the planner has learnt, to be kept from one process to the next.
 struct PlannerMemory {

@@ -112,7 +112,7 @@ void accumulate_few (std::array<SlotPair, kRoom> pairs, std::size_t few, std::si
       }
       for (std::size_t n = 0; n < count; ++n)
         add_product (pairs[n].ir + i, pairs[n].history + i, rr, ii, ri, ir);
-      hn::StoreInterleaved2 (hn::Sub (rr, ii), hn::Add (ri, ir), d, out + 2 * i);
+      hn::StoreInterleaved2 (hn::Add (ri, ir), hn::Sub (rr, ii), d, out + 2 * i); // exchanged
     }
     for (std::size_t n = 0; n < count; ++n) {
       pairs[n].ir += pairs[n].ir_tile;
@@ -151,7 +151,7 @@ void accumulate_tile (
       hn::Store (re, d, out + i);
       hn::Store (im, d, out + kTileBins + i);
     } else {
-      hn::StoreInterleaved2 (re, im, d, out + 2 * i);
+      hn::StoreInterleaved2 (im, re, d, out + 2 * i);
     }
   }
 }
@@ -197,7 +197,7 @@ void accumulate_tiled (
   }
 }
 
-/// Where the sums of a pass go: the first as a spectrum, the others in tiles.
+/// Where the sums of a pass go: the first as an exchanged spectrum, the others in tiles.
 struct Sums {
   float *out;
   std::span<float *const> later;
@@ -207,7 +207,7 @@ struct Sums {
     const Tag d;
     const std::size_t at = tile * kSlotFloats;
     if (row == 0) {
-      hn::StoreInterleaved2 (re, im, d, out + at + 2 * i);
+      hn::StoreInterleaved2 (im, re, d, out + at + 2 * i);
     } else {
       hn::Store (re, d, later[row - 1] + at + i);
       hn::Store (im, d, later[row - 1] + at + kTileBins + i);

@@ -116,7 +116,8 @@ constexpr std::size_t even_run (std::size_t tiles, std::size_t groups, std::size
 
 /// out = start + sum over all products and runs of ir x history, bin by bin, in the tiles of the
 /// range. `start`: a spectrum in tiles ([tile][real parts | imaginary parts]); empty means zero.
-/// `out`: padded_bins() values, or twice as many in tiles. All 64-byte aligned.
+/// `out`: padded_bins() values with their real and imaginary parts exchanged, as the inverse
+/// transform takes them, or twice as many floats in tiles. All 64-byte aligned.
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
     std::span<const float> start, std::span<std::complex<float>> out) noexcept;
 void multiply_accumulate (std::span<const Product> products, TileRange tiles,
