@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dsp/interleave-inl.hpp"
+
 #include "dsp/fft.hpp"
 
 HWY_BEFORE_NAMESPACE ();
@@ -29,7 +31,7 @@ void twist (const float *HWY_RESTRICT a, const float *HWY_RESTRICT b,
     const auto s = hn::LoadU (d, sine + n);
     const auto re = hn::MulSub (x, c, hn::Mul (y, s));
     const auto im = hn::NegMulSub (x, s, hn::Mul (y, c));
-    hn::StoreInterleaved2 (re, im, d, z + 2 * n);
+    store_interleaved (d, re, im, z + 2 * n);
   }
   for (; n < count; ++n) {
     z[2 * n] = a[n] * cosine[n] - b[n] * sine[n];
@@ -47,7 +49,7 @@ void twist_half (const float *HWY_RESTRICT b, const float *HWY_RESTRICT cosine,
     const auto y = hn::Neg (hn::LoadU (d, b + n));
     const auto re = hn::Mul (y, hn::LoadU (d, sine + n));
     const auto im = hn::Mul (y, hn::LoadU (d, cosine + n));
-    hn::StoreInterleaved2 (re, im, d, z + 2 * n);
+    store_interleaved (d, re, im, z + 2 * n);
   }
   for (; n < count; ++n) {
     z[2 * n] = -b[n] * sine[n];

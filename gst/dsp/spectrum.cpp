@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "dsp/interleave-inl.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -112,7 +114,7 @@ void accumulate_few (std::array<SlotPair, kRoom> pairs, std::size_t few, std::si
       }
       for (std::size_t n = 0; n < count; ++n)
         add_product (pairs[n].ir + i, pairs[n].history + i, rr, ii, ri, ir);
-      hn::StoreInterleaved2 (hn::Add (ri, ir), hn::Sub (rr, ii), d, out + 2 * i); // exchanged
+      store_interleaved (d, hn::Add (ri, ir), hn::Sub (rr, ii), out + 2 * i); // exchanged
     }
     for (std::size_t n = 0; n < count; ++n) {
       pairs[n].ir += pairs[n].ir_tile;
@@ -151,7 +153,7 @@ void accumulate_tile (
       hn::Store (re, d, out + i);
       hn::Store (im, d, out + kTileBins + i);
     } else {
-      hn::StoreInterleaved2 (im, re, d, out + 2 * i);
+      store_interleaved (d, im, re, out + 2 * i);
     }
   }
 }
@@ -160,18 +162,17 @@ void accumulate (std::span<const Product> products, TileRange tiles, const float
 {
   std::array<SlotPair, kFew> few;
   const std::size_t count = collect (products, few);
-  std::size_t end = 0;
-  for (std::size_t t = tiles.from (tiles.first); t < tiles.end; t = tiles.from (end)) {
-    end = tiles.run_end (t);
+  for (TileRun run = tiles.first_run (); run.begin < tiles.end; run = tiles.next_run (run)) {
     const auto start_of = [start] (std::size_t tile) {
       return start ? start + tile * kSlotFloats : nullptr;
     };
     const auto add = [&]<std::size_t kRoom> (std::array<SlotPair, kRoom> pairs) {
-      const auto tile = static_cast<std::ptrdiff_t> (t);
+      const auto tile = static_cast<std::ptrdiff_t> (run.begin);
       for (std::size_t n = 0; n < std::min (count, kRoom); ++n)
         pairs[n] = {few[n].ir + tile * few[n].ir_tile, few[n].history + tile * few[n].history_tile,
             few[n].ir_tile, few[n].history_tile};
-      accumulate_few (pairs, count, end - t, start_of (t), out + t * kSlotFloats);
+      accumulate_few (pairs, count, run.end - run.begin, start_of (run.begin),
+          out + run.begin * kSlotFloats);
     };
     if (count == 1)
       add (std::array<SlotPair, 1> {});
@@ -182,7 +183,7 @@ void accumulate (std::span<const Product> products, TileRange tiles, const float
     else if (count <= kFew)
       add (std::array<SlotPair, kFew> {});
     else
-      for (std::size_t tile = t; tile < end; ++tile)
+      for (std::size_t tile = run.begin; tile < run.end; ++tile)
         accumulate_tile<false> (products, tile, start_of (tile), out + tile * kSlotFloats);
   }
 }
@@ -191,10 +192,10 @@ void accumulate (std::span<const Product> products, TileRange tiles, const float
 void accumulate_tiled (
     std::span<const Product> products, TileRange tiles, const float *start, float *out)
 {
-  for (std::size_t t = tiles.from (tiles.first); t < tiles.end; t = tiles.from (t + 1)) {
-    accumulate_tile<true> (
-        products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
-  }
+  for (TileRun run = tiles.first_run (); run.begin < tiles.end; run = tiles.next_run (run))
+    for (std::size_t t = run.begin; t < run.end; ++t)
+      accumulate_tile<true> (
+          products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
 }
 
 /// Where the sums of a pass go: the first as an exchanged spectrum, the others in tiles.
@@ -207,7 +208,7 @@ struct Sums {
     const Tag d;
     const std::size_t at = tile * kSlotFloats;
     if (row == 0) {
-      hn::StoreInterleaved2 (im, re, d, out + at + 2 * i);
+      store_interleaved (d, im, re, out + at + 2 * i);
     } else {
       hn::Store (re, d, later[row - 1] + at + i);
       hn::Store (im, d, later[row - 1] + at + kTileBins + i);
@@ -375,14 +376,17 @@ void accumulate_tiles_ahead (
   // The hardware follows no stream from one run of tiles to the next. The rows after the first four
   // find their tile in the caches.
   const Sums sums {out, later};
-  std::size_t next = tiles.from (tiles.first), run_end = next;
-  for (std::size_t t = next; t < tiles.end; t = next) {
-    if (t >= run_end)
-      run_end = tiles.run_end (t);
-    next = t + 1 < run_end ? t + 1 : tiles.from (run_end);
-    accumulate_tile_ahead<kPrefetch> (products, t, next < tiles.end ? next : t, 0, sums);
-    for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
-      accumulate_tile_ahead<false> (products, t, t, first, sums);
+  TileRun run = tiles.first_run ();
+  while (run.begin < tiles.end) {
+    const TileRun next_run = tiles.next_run (run);
+    for (std::size_t t = run.begin; t < run.end; ++t) {
+      const std::size_t after = t + 1 < run.end ? t + 1 : next_run.begin;
+      const std::size_t next = after < tiles.end ? after : t;
+      accumulate_tile_ahead<kPrefetch> (products, t, next, 0, sums);
+      for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
+        accumulate_tile_ahead<false> (products, t, t, first, sums);
+    }
+    run = next_run;
   }
 }
 

@@ -81,8 +81,16 @@ struct Product {
   std::span<const SlotRun> runs;
 };
 
+/// Tiles next to each other.
+struct TileRun {
+  std::size_t begin;
+  std::size_t end;
+};
+
 /// Tiles from first to before end, of them those of one group: runs of `run` tiles are dealt out to
-/// `groups` in turn.
+/// `groups` in turn. Fewer than 2^32.
+///
+///   for (TileRun run = tiles.first_run (); run.begin < tiles.end; run = tiles.next_run (run))
 struct TileRange {
   std::size_t first;
   std::size_t end;
@@ -90,19 +98,23 @@ struct TileRange {
   std::size_t groups {1};
   std::size_t run {1};
 
-  /// The first tile of the group from `tile` on; it may lie behind the end.
-  constexpr std::size_t from (std::size_t tile) const noexcept
+  /// Or one that begins behind the end, when there is none.
+  constexpr TileRun first_run () const noexcept
   {
-    const std::size_t round = groups * run, place = tile % round, begin = group * run;
-    if (place < begin)
-      return tile + begin - place;
-    return place < begin + run ? tile : tile + round + begin - place;
+    if (groups == 1)
+      return {first, end};
+    // The one division, and a short one: a range of few tiles takes less time than several would.
+    const auto round = static_cast<std::uint32_t> (groups * run);
+    std::size_t begin = static_cast<std::uint32_t> (first) / round * round + group * run;
+    if (begin + run <= first)
+      begin += round;
+    const std::size_t run_end = begin + run;
+    return {begin < first ? first : begin, run_end < end ? run_end : end};
   }
-  /// Where the run that `tile` lies in ends, or the range.
-  constexpr std::size_t run_end (std::size_t tile) const noexcept
+  constexpr TileRun next_run (const TileRun &last) const noexcept
   {
-    const std::size_t left = groups == 1 ? end : run - tile % (groups * run) + group * run;
-    return left < end - tile ? tile + left : end;
+    const std::size_t begin = last.end + (groups - 1) * run; // a run that was cut was the last
+    return {begin, begin + run < end ? begin + run : end};
   }
 };
 
