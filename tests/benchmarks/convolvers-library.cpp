@@ -16,8 +16,6 @@
 namespace mt::bench {
 namespace {
 
-constexpr double kPlanningSeconds = 4.0; // for all lengths of one engine
-
 class Engine final : public Subject {
 public:
   Engine (const Shape &shape, const dsp::Impulse &ir, const Manner &manner)
@@ -130,7 +128,7 @@ std::size_t zita_quantum (std::size_t frames) noexcept
 std::unique_ptr<Subject> make_engine (
     const Shape &shape, const dsp::Impulse &ir, const Manner &manner)
 {
-  dsp::restart_planner (kPlanningSeconds);
+  dsp::restart_planner (dsp::kPlanningLimitSeconds); // as the first start of a process
   return std::make_unique<Engine> (shape, ir, manner);
 }
 
