@@ -88,6 +88,17 @@ const char *normalize_converter_config (GstStructure *config) noexcept
   return matrix && !GST_VALUE_HOLDS_ARRAY (matrix) ? GST_AUDIO_CONVERTER_OPT_MIX_MATRIX : nullptr;
 }
 
+const char *unknown_converter_option (const GstStructure *config) noexcept
+{
+  for (gint i = 0; i < gst_structure_n_fields (config); ++i) {
+    const char *name = gst_structure_nth_field_name (config, static_cast<guint> (i));
+    if (!g_str_has_prefix (name, "GstAudioConverter.") &&
+        !g_str_has_prefix (name, "GstAudioResampler."))
+      return name;
+  }
+  return nullptr;
+}
+
 GstAudioConverter *make_converter (
     const GstAudioInfo &from, const GstAudioInfo &to, const GstStructure *config)
 {

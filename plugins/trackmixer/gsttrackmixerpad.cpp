@@ -48,6 +48,20 @@ GstStructure *stats_of (const Track &track)
       "feeder-wait-ns", G_TYPE_UINT64, counts.feeder_wait_ns, nullptr);
 }
 
+void warn_of_unknown_option (GstPad *pad, const GstStructure *config) noexcept
+{
+  const char *field = config ? mt::trackmixer::unknown_converter_option (config) : nullptr;
+  GstObject *mixer = field ? gst_object_get_parent (GST_OBJECT (pad)) : nullptr;
+  if (!mixer)
+    return;
+  GST_ELEMENT_WARNING (mixer, LIBRARY, SETTINGS,
+      ("converter-config of %s has '%s', which is no option and changes nothing.",
+          GST_PAD_NAME (pad), field),
+      ("Options are named in full, as GstAudioConverter.resampler-method or "
+       "GstAudioResampler.n-taps."));
+  gst_object_unref (mixer);
+}
+
 /// Takes `config`, which may be null.
 void set_converter_config (GstPad *pad, Track &track, GstStructure *config) noexcept
 {
@@ -65,6 +79,7 @@ void set_converter_config (GstPad *pad, Track &track, GstStructure *config) noex
     gst_structure_free (config);
     return;
   }
+  warn_of_unknown_option (pad, config);
   const std::lock_guard lock {track.config_mutex};
   if (track.converter_config)
     gst_structure_free (track.converter_config);

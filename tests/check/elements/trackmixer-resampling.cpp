@@ -333,6 +333,9 @@ GST_START_TEST (test_converter_config_is_used)
   // GstAudioResampler would crash, GstAudioConverter complain of a mistake of ours.
   fail_unless (plain == play ("c, GstAudioResampler.n-taps=0", true));
   fail_unless (plain == play ("c, GstAudioConverter.mix-matrix=1", true));
+  // No option, and the others are used all the same.
+  fail_unless (plain == play ("c, resampler-method=nearest", true));
+  fail_unless (nearest == play ("c, GstAudioConverter.resampler-method=nearest, n-taps=7", true));
   // It is the other filter's, and alone stands for that.
   fail_if (plain == play ("c, GstAudioResampler.n-taps=16"));
 }

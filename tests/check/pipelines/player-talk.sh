@@ -36,6 +36,9 @@ plays whole.mp4 --ir ir.wav --render mp4.flac
 # Rendered and played it is the same song, and while the reverb rings out there is no more to tell of the mix.
 plays whole.wav --ir ir.wav --render same.flac
 rendered=$(grep -o '^[0-9.]* s mixed ([0-9.]* s' log)
+check 'and no speed is told that was not measured' test "$(grep -c 'OUT 0\.0' log)" = 0
+plays whole.wav --ir ir.wav --audiosink fakesink
+check 'nobody has heard it wait' test "$(grep -c 'had to wait' log)" = 0
 plays whole.wav --ir ir.wav --audiosink 'fakesink sync=true'
 check 'as much is mixed when it is played' test "$(grep -o '^[0-9.]* s mixed ([0-9.]* s' log)" = "$rendered"
 check 'which is what it is' test "$rendered" = '2.0 s mixed (2.1 s'
