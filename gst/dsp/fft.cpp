@@ -57,8 +57,8 @@ void twist_half (const float *HWY_RESTRICT b, const float *HWY_RESTRICT cosine,
   }
 }
 
-/// y[n + M] = -Im (w[n] (cos + i sin)), where v is w with its parts exchanged, for the last `count` of the n, and `addend` where there is
-/// one.
+/// y[n + M] = -Im (w[n] (cos + i sin)), where v is w with its parts exchanged, for the last `count`
+/// of the n, and `addend` where there is one.
 void untwist (const float *HWY_RESTRICT v, const float *HWY_RESTRICT cosine,
     const float *HWY_RESTRICT sine, const float *addend, float *HWY_RESTRICT y, std::size_t length,
     std::size_t count)
@@ -166,7 +166,8 @@ void OddTransform::forward (const RingWindow &newest) noexcept
   run (time_, spectrum_);
 }
 
-void OddTransform::run (std::span<std::complex<float>> in, std::span<std::complex<float>> out) noexcept
+void OddTransform::run (
+    std::span<std::complex<float>> in, std::span<std::complex<float>> out) noexcept
 {
   fftwf_execute_dft (plan_.plan, reinterpret_cast<fftwf_complex *> (in.data ()),
       reinterpret_cast<fftwf_complex *> (out.data ()));

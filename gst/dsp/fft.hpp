@@ -26,8 +26,8 @@ struct RingWindow {
 /// The product of two such spectra is the skew-circular convolution of length 2M: what wraps comes
 /// back with the wrong sign, and overlap-save throws that away. One complex FFT of length M does
 /// the work, with no DC or Nyquist bin and no packing. The inverse is the forward transform of
-/// values with their real and imaginary parts exchanged, with those of the result exchanged back; both
-/// cost nothing where the values are written and read anyway, and one plan does for both.
+/// values with their real and imaginary parts exchanged, with those of the result exchanged back;
+/// both cost nothing where the values are written and read anyway, and one plan does for both.
 ///
 /// Shapes  window: 2M samples. spectrum: padded_bins() values, of which M are the transform.
 /// Units   unscaled: inverse () of what forward (x) gives, parts exchanged, is M x.

@@ -42,8 +42,8 @@ struct Request {
 
   fftwf_plan plan (unsigned how) const noexcept
   {
-    return fftwf_plan_dft_1d (static_cast<int> (length), fftw (in), fftw (out), FFTW_FORWARD,
-        FFTW_DESTROY_INPUT | how);
+    return fftwf_plan_dft_1d (
+        static_cast<int> (length), fftw (in), fftw (out), FFTW_FORWARD, FFTW_DESTROY_INPUT | how);
   }
   /// Null when it was never measured to the end.
   fftwf_plan remembered () const noexcept { return plan (FFTW_MEASURE | FFTW_WISDOM_ONLY); }
@@ -61,13 +61,12 @@ struct Request {
   }
 };
 
-/// Measures what is not remembered, within what is left. Ends with the length remembered or given
-/// up.
+/// Measures what is not remembered, within what is left. Ends with the length remembered, given
+/// up, or left to a request that may take all of the time.
 bool measure (Planner &self, const Request &request, Planning planning)
 {
-  const double limit_s = planning == Planning::measure_half
-      ? std::min (self.left_s, kPlanningLimitSeconds / 2)
-      : self.left_s;
+  const double kept_s = planning == Planning::measure_most ? kPlanningLimitSeconds / 4 : 0.0;
+  const double limit_s = self.left_s - kept_s;
   bool known = false;
   if (limit_s > 0.0) {
     const auto start = std::chrono::steady_clock::now ();
@@ -75,7 +74,8 @@ bool measure (Planner &self, const Request &request, Planning planning)
     self.left_s -=
         std::chrono::duration<double> (std::chrono::steady_clock::now () - start).count ();
   }
-  if (!known)
+  // What another one may still have is not given up for lack of time.
+  if (!known && (limit_s > 0.0 || self.left_s <= 0.0))
     self.given_up.push_back (request.length);
   self.lessons.fetch_add (1, std::memory_order_release);
   return known;

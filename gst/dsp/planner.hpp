@@ -15,7 +15,7 @@ namespace mt::dsp {
 /// How long FFTW may look for a fast plan.
 enum class Planning {
   measure,      ///< times candidates, as long as kPlanningLimitSeconds allows
-  measure_half, ///< at most half as long: for a plan that may turn out not to be needed
+  measure_most, ///< leaves a quarter of that: for a plan that may turn out not to be needed
   estimate,     ///< guesses at once, and says nothing about the length to anyone
 };
 
@@ -39,8 +39,8 @@ struct TransformPlan {
 /// Plans a transform from `in` to `out`, both of `length` values, 64-byte aligned and overwritten;
 /// it does for any others that are aligned. It destroys its input.
 ///
-/// A length whose measuring did not come to its end, or for which no time was left, is not measured
-/// again, so that a start that has waited once does not have to wait again.
+/// A length whose measuring did not come to its end, or for which no time at all was left, is not
+/// measured again, so that a start that has waited once does not have to wait again.
 ///
 /// Threads any; all calls in this header wait for each other, because FFTW has one planner for the
 ///         process and its time limit is a global. Another user of FFTW in the process is kept out

@@ -171,8 +171,8 @@ void accumulate (std::span<const Product> products, TileRange tiles, const float
       for (std::size_t n = 0; n < std::min (count, kRoom); ++n)
         pairs[n] = {few[n].ir + tile * few[n].ir_tile, few[n].history + tile * few[n].history_tile,
             few[n].ir_tile, few[n].history_tile};
-      accumulate_few (pairs, count, run.end - run.begin, start_of (run.begin),
-          out + run.begin * kSlotFloats);
+      accumulate_few (
+          pairs, count, run.end - run.begin, start_of (run.begin), out + run.begin * kSlotFloats);
     };
     if (count == 1)
       add (std::array<SlotPair, 1> {});

@@ -55,11 +55,16 @@ Text checksum (const std::string &text)
   return Text {g_compute_checksum_for_string (G_CHECKSUM_SHA256, text.c_str (), -1)};
 }
 
+/// Changes when older files have nothing to say any more: they had given up lengths whose two
+/// directions were measured one after the other.
+constexpr const char *kFormat = "forward only";
+
 /// Which measurements are ours, in one word.
 const std::string &key ()
 {
-  static const std::string word =
-      checksum (dsp::planner_version () + "\n" + describe_processor ()).get ();
+  static const std::string word = checksum (
+      std::string {kFormat} + "\n" + dsp::planner_version () + "\n" + describe_processor ())
+                                      .get ();
   return word;
 }
 

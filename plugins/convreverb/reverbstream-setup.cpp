@@ -52,7 +52,7 @@ void ReverbStream::configure (const GstAudioInfo &info, std::shared_ptr<const Im
   impulse_ = std::move (impulse);
   try {
     build (layout_for (std::max<std::uint64_t> (to_frames (chunk_ns_), 1)),
-        dsp::Planning::measure_half);
+        dsp::Planning::measure_most);
     make_history ();
   } catch (...) {
     clear ();

@@ -16,8 +16,8 @@ void register_converter_enums () noexcept;
 /// value GstAudioConverter crashes or complains of a mistake of ours; null: there is none.
 const char *normalize_converter_config (GstStructure *config) noexcept;
 
-/// Name of a field that is no option of GstAudioConverter's or GstAudioResampler's, by how it begins:
-/// which others there are is for their version to know. Null: there is none.
+/// Name of a field that is no option of GstAudioConverter's or GstAudioResampler's, by how it
+/// begins: which others there are is for their version to know. Null: there is none.
 const char *unknown_converter_option (const GstStructure *config) noexcept;
 
 /// Null: there is none between these formats. `config` (or null) comes first. Where it says nothing

@@ -331,7 +331,8 @@ bool Mixer::plan_chunk ()
   const ChunkLength length = settings.chunk_length ();
   if (planned_ && length == chunk_length_)
     return true;
-  if (rate_hz () == 0 || !start_is_known ())
+  if (rate_hz () == 0 ||
+      !start_is_known (settings.start_time_selection.load (std::memory_order_relaxed)))
     return true;
   chunk_length_ = length;
   anchor_ = position_;
@@ -348,11 +349,10 @@ bool Mixer::plan_chunk ()
 }
 
 /// False: the tracks or the clock say it, once there is audio.
-bool Mixer::start_is_known ()
+bool Mixer::start_is_known (StartTimeSelection selection)
 {
   if (!start_open_)
     return true;
-  const auto selection = settings.start_time_selection.load (std::memory_order_relaxed);
   if (selection == StartTimeSelection::first || selection == StartTimeSelection::now)
     return false;
   const auto set = settings.start_time.load (std::memory_order_relaxed);
@@ -380,15 +380,16 @@ std::optional<Frames> Mixer::first_audio () const noexcept
   return first;
 }
 
-/// With every track that counts there. Returns whether there was anything to choose.
+/// With every track that counts there. Returns whether the mix begins by that.
 bool Mixer::choose_start ()
 {
   if (!start_open_ || rate_hz () == 0)
     return false;
-  if (start_is_known ())
+  const auto selection = settings.start_time_selection.load (std::memory_order_relaxed);
+  if (start_is_known (selection))
     return true; // the rate became known after plan_chunk() had looked
   Frames start = 0;
-  if (settings.start_time_selection.load (std::memory_order_relaxed) == StartTimeSelection::first)
+  if (selection == StartTimeSelection::first)
     start = first_audio ().value_or (0);
   else if (deadline_.playing ())
     if (GstClock *clock = gst_element_get_clock (element_); clock) {

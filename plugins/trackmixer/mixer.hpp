@@ -236,7 +236,7 @@ private:
   void report_stats (std::uint64_t now_ns);
   void note_late (const Track &track, Frames start, Frames frames);
   bool plan_chunk ();
-  bool start_is_known ();
+  bool start_is_known (StartTimeSelection selection);
   bool choose_start ();
   void begin_at (Frames start) noexcept;
   [[nodiscard]] std::optional<Frames> first_audio () const noexcept;

@@ -22,7 +22,8 @@ public:
       : convolver_ {{.channels = shape.channels,
                         .chunk_frames = shape.frames,
                         .latency_frames = (manner.batch_chunks - 1) * shape.frames,
-                        .schedule = manner.schedule},
+                        .schedule = manner.schedule,
+                        .planning = dsp::Planning::measure_most}, // as the element
             ir},
         io_ (shape.samples ())
   {}
@@ -128,7 +129,7 @@ std::size_t zita_quantum (std::size_t frames) noexcept
 std::unique_ptr<Subject> make_engine (
     const Shape &shape, const dsp::Impulse &ir, const Manner &manner)
 {
-  dsp::restart_planner (dsp::kPlanningLimitSeconds); // as the first start of a process
+  dsp::restart_planner (dsp::kPlanningLimitSeconds); // as when a process starts
   return std::make_unique<Engine> (shape, ir, manner);
 }
 

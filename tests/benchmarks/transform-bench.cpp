@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // What transform_length() chooses against every other length it could have chosen, and against the
 // next power of two. Prints the table of docs/decisions/0003-fft-length.md; takes some minutes.
+//
+// usage: transform-bench            that table
+//        transform-bench LENGTH …   how long FFTW plans each length for, and what a bin takes then
 #include "dsp/fft.hpp"
 #include "dsp/partition.hpp"
 #include "dsp/spectrum.hpp"
@@ -10,8 +13,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <map>
+#include <span>
 #include <vector>
 
 using namespace mt::dsp;
@@ -92,10 +97,35 @@ std::vector<std::size_t> candidates (std::size_t block)
   return lengths;
 }
 
+void print_lengths (std::span<char *const> lengths)
+{
+  std::printf ("| length | planning s | ns a bin |\n|--:|--:|--:|\n");
+  for (const char *text : lengths) {
+    const std::size_t length = std::strtoull (text, nullptr, 10);
+    if (length == 0 || length % 16 != 0) {
+      std::fprintf (stderr, "transform-bench: '%s' is not a multiple of 16\n", text);
+      std::exit (2);
+    }
+    restart_planner (3600.0);
+    const auto begin = std::chrono::steady_clock::now ();
+    {
+      const OddTransform planned {length, length, Planning::measure};
+    }
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now () - begin;
+    const double ns = pair_ns (length) / static_cast<double> (2 * length);
+    std::printf ("| %zu | %.2f | %.2f |\n", length, taken.count (), ns);
+    std::fflush (stdout);
+  }
+}
+
 } // namespace
 
-int main ()
+int main (int argc, char **argv)
 {
+  if (argc > 1) {
+    print_lengths (std::span {argv, static_cast<std::size_t> (argc)}.subspan (1));
+    return 0;
+  }
   restart_planner (3600.0); // every length is to be as fast as it can be
   const double product = product_ns ();
   std::printf ("multiply-accumulate: %.3f ns a bin and partition\n\n", product);

@@ -245,9 +245,8 @@ private:
     return known && ns > 0 ? static_cast<GstClockTime> (ns) : 0;
   }
 
-  /// `last`: nothing rings any more, so the figures of the mix are told. `brief`: all was over
-  /// before a second of the mix could be counted.
-  void print_progress (bool last = false, bool brief = false)
+  /// `last`: nothing rings any more, so the figures of the mix are told.
+  void print_progress (bool last = false)
   {
     g_autoptr (GstStructure) stats = player_.stats ();
     double out_ksps = 0.0, buf_min = 0.0, buf_mean = 0.0;
@@ -260,7 +259,9 @@ private:
     const std::string figures = player_.rings_out () && !last
         ? std::string {" the reverb rings out"}
         : format (" OUT %s k/s  BUF %3.0f %% (least %3.0f %%)",
-              brief ? "–" : format ("%.1f", out_ksps).c_str (), 100.0 * buf_mean, 100.0 * buf_min);
+              last && out_ksps <= 0.0 ? "–" // all was over before there was a speed
+                                      : format ("%.1f", out_ksps).c_str (),
+              100.0 * buf_mean, 100.0 * buf_min);
     winsize window {};
     ioctl (STDOUT_FILENO, TIOCGWINSZ, &window);
     const int columns = terminal_ && window.ws_col ? window.ws_col : 100;
@@ -281,7 +282,7 @@ private:
   }
 
   /// What of the mixer's counts is a loss, or explains one, in words.
-  void report_mixer (double mixed, double seconds)
+  void report_mixer ()
   {
     g_autoptr (GstStructure) stats = nullptr;
     g_object_get (player_.find ("mixer"), "stats", &stats, nullptr);
@@ -295,9 +296,9 @@ private:
           "%" G_GUINT64_FORMAT " frames of the tracks came too late and are not in the mix", late));
     if (const guint64 dropped = count_of ("dropped-frames"))
       warn (format ("%" G_GUINT64_FORMAT " frames of the tracks could not be mixed", dropped));
-    // Who is faster than the sound waits for every track as a matter of course, and nobody hears it.
+    // What no clock holds back waits for every track as a matter of course, and nobody hears it.
     const guint64 waits = count_of ("starved-chunks");
-    if (options_.render.empty () && mixed < 1.5 * seconds && waits > 0)
+    if (options_.render.empty () && player_.keeps_time () && waits > 0)
       g_print ("The mix had to wait for a track %" G_GUINT64_FORMAT
                " times. If the sound has stuttered, the file was read or decoded too slowly.\n",
           waits);
@@ -306,13 +307,13 @@ private:
   void report (double seconds)
   {
     print_tracks ();
-    print_progress (true, seconds < 1.0);
+    print_progress (true);
     end_line ();
     gint64 mixed_ns = 0; // not the sink's position, which counts the reverb's tail
     gst_element_query_position (player_.find ("mixer"), GST_FORMAT_TIME, &mixed_ns);
     const auto end = static_cast<GstClockTime> (mixed_ns);
     const double mixed = static_cast<double> (end) / 1e9;
-    report_mixer (mixed, seconds);
+    report_mixer ();
     const GstClockTime length = duration ();
     if (const std::string cut = find_cut (path_of (options_.input)); !cut.empty ())
       warn (format ("\"%s\" may be cut off: %s", options_.input.c_str (), cut.c_str ()));

@@ -317,6 +317,23 @@ bool Player::no_sound_card () const
   return g_str_has_prefix (G_OBJECT_TYPE_NAME (chosen), "GstFakeSink");
 }
 
+bool Player::keeps_time () const
+{
+  bool waits = false; // some sink does, in whatever bin it is
+  const auto visit = [] (const GValue *item, gpointer data) noexcept {
+    auto *element = GST_ELEMENT (g_value_get_object (item));
+    gboolean sync = FALSE;
+    if (GST_OBJECT_FLAG_IS_SET (element, GST_ELEMENT_FLAG_SINK) && !GST_IS_BIN (element) &&
+        g_object_class_find_property (G_OBJECT_GET_CLASS (element), "sync"))
+      g_object_get (element, "sync", &sync, nullptr);
+    *static_cast<bool *> (data) = *static_cast<bool *> (data) || sync;
+  };
+  g_autoptr (GstIterator) elements = gst_bin_iterate_recurse (GST_BIN (pipeline ()));
+  while (gst_iterator_foreach (elements, visit, &waits) == GST_ITERATOR_RESYNC)
+    gst_iterator_resync (elements);
+  return waits;
+}
+
 void Player::finish ()
 {
   // While sound flows, its own thread ends it, in place of the next chunk: another thread would

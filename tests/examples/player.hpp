@@ -55,6 +55,8 @@ public:
   GstElement *pipeline () const noexcept { return pipeline_.get (); }
   /// Whether autoaudiosink found nothing but its silent stand-in.
   bool no_sound_card () const;
+  /// A sink waits for the clock.
+  bool keeps_time () const;
   /// Ends the song here: the reverb rings out, the sink gets EOS, a rendered file becomes complete.
   void finish ();
   /// Removes the unfinished file.

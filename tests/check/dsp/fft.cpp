@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST (test_measured_plan_gives_the_same_values)
   {
-    constexpr std::size_t kLength = 160;
+    constexpr std::size_t kLength = 480;
     const auto x = noise (2 * kLength, 5);
     OddTransform guessed {kLength, kLength, Planning::estimate};
     OddTransform measured {kLength, kLength + 32, Planning::measure};
@@ -133,6 +133,12 @@ START_TEST (test_measured_plan_gives_the_same_values)
     measured.forward (x);
     for (std::size_t k = 0; k < kLength; ++k)
       ck_assert (std::abs (guessed.spectrum ()[k] - measured.spectrum ()[k]) < 1e-4f);
+    // The same plan, from the other array to the one.
+    exchange_parts (measured.spectrum ());
+    std::vector<float> out (kLength);
+    measured.inverse (out);
+    for (std::size_t n = 0; n < kLength; ++n)
+      ck_assert (std::abs (out[n] / static_cast<float> (kLength) - x[kLength + n]) < 1e-6f);
   }
 END_TEST
 

@@ -105,6 +105,20 @@ START_TEST (test_time_that_runs_out_is_shared_by_all)
   }
 END_TEST
 
+START_TEST (test_a_quarter_is_kept)
+  {
+    // For what turns out to be needed.
+    restart_planner (kPlanningLimitSeconds / 4);
+    ck_assert_int_eq (static_cast<int> (plan (32, Planning::measure_most)),
+        static_cast<int> (PlanSource::estimated));
+    ck_assert (!gave_up (32));
+    ck_assert_int_eq (static_cast<int> (plan (32)), static_cast<int> (PlanSource::measured));
+    restart_planner (kPlenty);
+    ck_assert_int_eq (static_cast<int> (plan (32, Planning::measure_most)),
+        static_cast<int> (PlanSource::measured));
+  }
+END_TEST
+
 START_TEST (test_bad_wisdom_is_refused)
   {
     restart_planner (kPlenty);
@@ -151,6 +165,7 @@ int main ()
   tcase_add_test (test_case, test_a_guess_is_not_taken_for_a_measurement);
   tcase_add_test (test_case, test_no_time_is_no_wait_for_ever);
   tcase_add_test (test_case, test_time_that_runs_out_is_shared_by_all);
+  tcase_add_test (test_case, test_a_quarter_is_kept);
   tcase_add_test (test_case, test_bad_wisdom_is_refused);
   tcase_add_test (test_case, test_threads_plan_one_after_the_other);
   suite_add_tcase (suite, test_case);

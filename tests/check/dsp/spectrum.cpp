@@ -203,8 +203,7 @@ START_TEST (test_any_number_of_slots)
             // A start of up to 736 has 6e-5 between two floats.
             ck_assert (std::abs (std::complex<double> {tiled[re], tiled[re + kTileBins]} - want) <
                 (start.empty () ? 4e-6 : 1e-3));
-            ck_assert_msg (
-                std::abs (std::complex<double> {exchanged (out[b])} - want) <
+            ck_assert_msg (std::abs (std::complex<double> {exchanged (out[b])} - want) <
                     (start.empty () ? 4e-6 : 1e-3),
                 "%s, %u slots, tiles %zu to %zu, bin %zu", target, slots, tiles.first, tiles.end,
                 b);
@@ -281,9 +280,9 @@ START_TEST (test_blocks_ahead)
             if (b / kTileBins % 2 == 1)
               want = {9.0, 9.0};
             const std::size_t at = b / kTileBins * 2 * kTileBins + b % kTileBins;
-            const std::complex<float> got =
-                r == 0 ? exchanged (out[b])
-                       : std::complex {later[r - 1][at], later[r - 1][at + kTileBins]};
+            const std::complex<float> got = r == 0
+                ? exchanged (out[b])
+                : std::complex {later[r - 1][at], later[r - 1][at + kTileBins]};
             ck_assert_msg (std::abs (std::complex<double> {got} - want) < 3e-6,
                 "%s, %zu products, sum %zu, bin %zu", target, used, r, b);
           }

@@ -58,16 +58,20 @@ GstEvent *flush_to (gint64 time)
       1.0, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET, time, GST_SEEK_TYPE_SET, -1);
 }
 
-/// GstBaseSrc's own, once in some hundred runs: by all signs a seek without flush that meets READY
-/// starts its task on a pad that is not active yet, and the segment that goes out there is lost.
-void ignore_sources_without_segment ()
+/// GstBaseSrc's own, seen once in 36 runs under TSan and load, and not in some hundred others: by
+/// all signs a seek without flush that meets READY starts its task on a pad that is not active yet,
+/// and the segment that goes out there is lost. Once in a process is let pass.
+void ignore_a_source_without_segment ()
 {
   static const bool done = [] {
-    GRegex *of_a_source = g_regex_new ("<audiotestsrc[0-9]+:src> Got data flow before segment event",
-        static_cast<GRegexCompileFlags> (0), static_cast<GRegexMatchFlags> (0), nullptr);
-    gst_check_add_log_filter ("GStreamer", G_LOG_LEVEL_WARNING, of_a_source,
+    GRegex *of_a_source =
+        g_regex_new ("<audiotestsrc[0-9]+:src> Got data flow before segment event",
+            static_cast<GRegexCompileFlags> (0), static_cast<GRegexMatchFlags> (0), nullptr);
+    gst_check_add_log_filter (
+        "GStreamer", G_LOG_LEVEL_WARNING, of_a_source,
         [] (const gchar *, GLogLevelFlags, const gchar *, gpointer) noexcept -> gboolean {
-          return TRUE; // discarded
+          static std::atomic<int> seen {0};
+          return seen++ == 0; // discarded
         },
         nullptr, nullptr);
     return true;
@@ -87,7 +91,7 @@ RandomPipeline::RandomPipeline (PipelineKind pipeline_kind, unsigned its_seed)
     : kind {pipeline_kind}, seed {its_seed}, pipeline {counted (gst_pipeline_new (nullptr))}
 {
   g_print ("%s, seed %u:\n", name_of (kind), seed);
-  ignore_sources_without_segment ();
+  ignore_a_source_without_segment ();
   gst_object_ref_sink (pipeline);
   mixer = counted (gst_element_factory_make_full (
       "trackmixer", "force-live", kind == PipelineKind::force_live, nullptr));
@@ -134,7 +138,7 @@ void RandomPipeline::set_state (GstState state)
   {
     const std::lock_guard guard {mutex_};
     follows_ = ended_ = false;
-    short_frames_ = 0;
+    short_frames_ = done_frames_ = 0;
   }
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
 }

@@ -267,11 +267,11 @@ GST_START_TEST (test_a_start_that_is_set_is_not_where_the_clock_is)
       g_object_set (mix.bed.element, "start-time", kChunk, nullptr);
     }
     std::thread source;
-    std::atomic<bool> came {false};
+    std::atomic<bool> asked {false}, came {false};
     mix.a.upstream_query = [&] (GstQuery *query) {
       if (!answer_live (query, kUpstream))
         return false;
-      if (!source.joinable ()) {
+      if (!asked.exchange (true)) {
         source = std::thread {[&] {
           mix.a.begin ();
           for (int n = 0; n < 4; ++n)
