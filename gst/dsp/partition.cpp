@@ -24,8 +24,10 @@ constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
 /// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples before or after.
 constexpr std::array kTransformNs {
     1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.25, 1.6, 2.0, 2.4, 2.7, 3.0};
-/// Other lengths between 288 and 4095 take that much more a bin than powers of two.
+/// Other lengths between 288 and 3839 take that much more a bin than powers of two.
 constexpr double kOddFactor = 1.35;
+/// And lengths that FFTW is not done with timing in what a start may take for it, so it guesses.
+constexpr double kGuessedFactor = 1.7;
 constexpr double kTransformFixedNs = 25.0;
 
 constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
@@ -45,10 +47,14 @@ constexpr std::array kCaches {Cache {1.0e6, 3.0e6, 0.0082}, Cache {10.0e6, 33.0e
 constexpr std::size_t kBinBytes = 8;
 constexpr double kFrameNs = 0.5; // in and out of one channel, whatever the partition
 
-bool is_quick (std::size_t length) noexcept
+/// What a bin takes by what it takes at powers of two.
+double odd_factor (std::size_t length) noexcept
 {
   const std::size_t odd = length >> std::countr_zero (length);
-  return odd == 1 || length < 288 || length >= 3840 || (length <= 1280 && odd <= 5);
+  if ((length > 23040 && odd > 15) || (length > 32768 && odd > 9))
+    return kGuessedFactor; // docs/decisions/0004-fftw.md has the seconds
+  const bool is_quick = odd == 1 || length < 288 || length >= 3840 || (length <= 1280 && odd <= 5);
+  return is_quick ? 1.0 : kOddFactor;
 }
 
 double transform_ns (std::size_t length) noexcept
@@ -58,8 +64,7 @@ double transform_ns (std::size_t length) noexcept
       std::clamp (exponent, 0.0, static_cast<double> (kTransformNs.size () - 2)));
   const double part = exponent - static_cast<double> (low);
   const double bin_ns = kTransformNs[low] + part * (kTransformNs[low + 1] - kTransformNs[low]);
-  return kTransformFixedNs +
-      static_cast<double> (length) * bin_ns * (is_quick (length) ? 1.0 : kOddFactor);
+  return kTransformFixedNs + static_cast<double> (length) * bin_ns * odd_factor (length);
 }
 
 std::size_t padded_bins (std::size_t length) noexcept
