@@ -82,7 +82,7 @@ dsp::Impulse make_response (double seconds, std::size_t channels)
 /// One line of figures for each system, for people and for programs.
 class Report {
 public:
-  explicit Report (const char *csv_path)
+  Report (const char *csv_path, std::string title) : title_ {std::move (title)}
   {
     if (csv_path == nullptr)
       return;
@@ -91,7 +91,7 @@ public:
     if (!csv_)
       throw std::runtime_error (format ("cannot write to %s", csv_path));
     if (!begun)
-      csv_ << "ir_s,chunk_frames,channels,system,batch_chunks,schedule,added_latency_frames,"
+      csv_ << "title,ir_s,chunk_frames,channels,system,batch_chunks,schedule,added_latency_frames,"
               "difference_db,cpu_ns,cpu_ns_min,cpu_ns_max,chunk_us_mean,chunk_us_p50,"
               "chunk_us_p99_9,chunk_us_max,repeats,seconds\n";
   }
@@ -117,8 +117,8 @@ public:
     if (!csv_.is_open ())
       return;
     const bool spread = entry.system.manner.schedule == dsp::Schedule::spread;
-    csv_ << format ("%g,%zu,%zu,%s,%zu,%s,%zu,%.1f,%.4f,%.4f,%.4f,%.3f,%.3f,%.3f,%.3f,%zu,%g\n",
-        ir_s, shape.frames, shape.channels, entry.system.kind.c_str (),
+    csv_ << format ("%s,%g,%zu,%zu,%s,%zu,%s,%zu,%.1f,%.4f,%.4f,%.4f,%.3f,%.3f,%.3f,%.3f,%zu,%g\n",
+        title_.c_str (), ir_s, shape.frames, shape.channels, entry.system.kind.c_str (),
         entry.system.manner.batch_chunks, spread ? "spread" : "spike", latency,
         entry.worker->accuracy_db (), entry.ns.median (), entry.ns.min (), entry.ns.max (),
         us.mean (), us.median (), us.quantile (0.999), us.max (), options.repeats, options.seconds);
@@ -126,6 +126,7 @@ public:
   }
 
 private:
+  std::string title_; // without a comma
   std::ofstream csv_;
 };
 
@@ -257,7 +258,7 @@ int run (int argc, char **argv)
     System::parse (key, {});
   core = pin_to_core (core);
   Summary summary {summary_path};
-  Report report {csv_path};
+  Report report {csv_path, title != nullptr ? title : "Reverb"};
   const TemporaryCache cache;
 
   std::printf ("#### %s\n\n48 kHz, %g s of noise, all on core %d; median (min..max) of %zu "
