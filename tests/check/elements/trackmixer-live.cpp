@@ -267,7 +267,7 @@ GST_START_TEST (test_a_start_that_is_set_is_not_where_the_clock_is)
       g_object_set (mix.bed.element, "start-time", kChunk, nullptr);
     }
     std::thread source;
-    std::atomic<bool> asked {false}, came {false};
+    std::atomic<bool> asked {false}, came {false}, answered {false};
     mix.a.upstream_query = [&] (GstQuery *query) {
       if (!answer_live (query, kUpstream))
         return false;
@@ -279,12 +279,13 @@ GST_START_TEST (test_a_start_that_is_set_is_not_where_the_clock_is)
           came = true;
         }};
         fail_unless (eventually ([&] { return came.load (); }));
+        answered = true; // and so `source` is what it is
       }
       return true;
     };
     mix.set_time (22 * GST_MSECOND);
     mix.bed.play ();
-    fail_unless (eventually ([&] { return came.load (); }));
+    fail_unless (eventually ([&] { return answered.load (); }));
     source.join ();
     mix.b.begin ();
     for (int n = 0; n < 4; ++n)
