@@ -260,14 +260,14 @@ GST_START_TEST (test_a_start_that_is_set_is_not_where_the_clock_is)
   // The rate becomes known within a look of the mix, and not between two of them: while it asks
   // whether upstream is live. The clock has gone on by then.
   for (const bool set : {false, true}) {
+    std::thread source; // these live longer than the mix, which may ask to its end
+    std::atomic<bool> asked {false}, came {false}, answered {false};
     LiveMix mix;
     g_object_set (mix.bed.element, "latency", GST_SECOND, nullptr);
     if (set) {
       gst_util_set_object_arg (G_OBJECT (mix.bed.element), "start-time-selection", "set");
       g_object_set (mix.bed.element, "start-time", kChunk, nullptr);
     }
-    std::thread source;
-    std::atomic<bool> asked {false}, came {false}, answered {false};
     mix.a.upstream_query = [&] (GstQuery *query) {
       if (!answer_live (query, kUpstream))
         return false;
