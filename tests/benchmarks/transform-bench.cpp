@@ -101,8 +101,9 @@ void print_lengths (std::span<char *const> lengths)
 {
   std::printf ("| length | planning s | ns a bin |\n|--:|--:|--:|\n");
   for (const char *text : lengths) {
-    const std::size_t length = std::strtoull (text, nullptr, 10);
-    if (length == 0 || length % 16 != 0) {
+    char *end = nullptr;
+    const std::size_t length = std::strtoull (text, &end, 10);
+    if (*end != '\0' || length == 0 || length % 16 != 0) {
       std::fprintf (stderr, "transform-bench: '%s' is not a multiple of 16\n", text);
       std::exit (2);
     }

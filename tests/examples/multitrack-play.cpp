@@ -309,11 +309,10 @@ private:
     print_tracks ();
     print_progress (true);
     end_line ();
+    report_mixer ();
     gint64 mixed_ns = 0; // not the sink's position, which counts the reverb's tail
     gst_element_query_position (player_.find ("mixer"), GST_FORMAT_TIME, &mixed_ns);
     const auto end = static_cast<GstClockTime> (mixed_ns);
-    const double mixed = static_cast<double> (end) / 1e9;
-    report_mixer ();
     const GstClockTime length = duration ();
     if (const std::string cut = find_cut (path_of (options_.input)); !cut.empty ())
       warn (format ("\"%s\" may be cut off: %s", options_.input.c_str (), cut.c_str ()));
@@ -330,6 +329,7 @@ private:
           player_.find ("wav") ? "clip where the WAV file is played" : "were clipped", fit * dry,
           fit * wet));
     }
+    const double mixed = static_cast<double> (end) / 1e9;
     g_print ("%.1f s mixed (%.1f s with the reverb's tail) in %.2f s: %.1f times real time\n",
         mixed, static_cast<double> (player_.end ()) / 1e9, seconds,
         mixed / std::max (seconds, 1e-3));

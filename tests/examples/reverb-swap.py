@@ -65,7 +65,8 @@ def main(sink="autoaudiosink", *files):
         if message.type == Gst.MessageType.ERROR:
             faults.append(message.parse_error()[0].message)
             loop.quit()
-        elif message.type == Gst.MessageType.WARNING and message.src == reverb:  # the room stays as it was
+        elif message.type == Gst.MessageType.WARNING and message.src == reverb:
+            # the room stays as it was
             faults.append(message.parse_warning()[0].message)
             latest = sounding
         elif message.type == Gst.MessageType.EOS:
