@@ -80,9 +80,14 @@ double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_a
   const auto blocks = static_cast<double> (blocks_at_once);
   if (blocks_at_once == 1)
     return kSumsFixedNs + bins * count * kSingleNs;
-  // The blocks of a group add 0, 1, 2 … newest blocks. A pass reads zeros past the last partition.
+  // The blocks between two passes add 1, 2, 3 newest blocks, or a small pass at half-time all four
+  // to all that are left. A pass reads zeros past the last partition.
+  const double half_time = blocks_at_once > kSumsInRegisters ? blocks - 2.0 : 0.0;
+  const double near = static_cast<double> (kSumsInRegisters - 1) / 2.0;
   return kSumsFixedNs * blocks / 4.0 +
-      bins * ((count + blocks / 2.0) * kAheadNs + (blocks - 1.0) / 2.0 * kNewestNs + kLeftNs);
+      bins *
+      ((count + blocks / 2.0 + half_time / 2.0) * kAheadNs + near * kNewestNs +
+          (blocks + half_time) / 4.0 * kLeftNs);
 }
 
 double least_sums_ns (std::size_t length, std::size_t partitions) noexcept
@@ -105,11 +110,16 @@ Memory memory_of (const StageShape &stage, const PartitionRequest &request) noex
   const auto paths = static_cast<double> (request.paths);
   const auto count = static_cast<double> (stage.partitions);
   const auto blocks = static_cast<double> (stage.blocks_at_once);
-  // Histories and responses, what of both is kept once more for the newest blocks, what is left.
-  const double held = inputs * (count + blocks - 1.0) + paths * (count + 2.0 * blocks - 2.0) +
-      outputs * (blocks + 1.0);
-  const double read = paths * ((2.0 * count + blocks - 1.0) / blocks + blocks - 1.0) +
-      outputs * (2.0 * (blocks - 1.0) / blocks + 1.0) + inputs;
+  // Histories and responses, what of both is kept once more for the newest blocks, what is left. A
+  // small pass at half-time reads 4 blocks, 7 partitions and 4 sums, and writes 3.
+  const bool half_time = stage.blocks_at_once > kSumsInRegisters;
+  const auto nearest = static_cast<double> (std::min (stage.blocks_at_once, kSumsInRegisters) - 1);
+  const double kept = nearest + (half_time ? 1.0 : 0.0);
+  const double held =
+      inputs * (count + kept) + paths * (count + 2.0 * blocks - 2.0) + outputs * (blocks + 1.0);
+  const double read =
+      paths * ((2.0 * count + blocks - 1.0 + (half_time ? 11.0 : 0.0)) / blocks + nearest) +
+      outputs * ((2.0 * blocks - 2.0 + (half_time ? 6.0 : 0.0)) / blocks + 1.0) + inputs;
   return {held * spectrum_bytes, read * spectrum_bytes / static_cast<double> (stage.block_frames)};
 }
 

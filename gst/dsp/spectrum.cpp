@@ -198,10 +198,19 @@ void accumulate_tiled (
           products, t, start ? start + t * kSlotFloats : nullptr, out + t * kSlotFloats);
 }
 
-/// Where the sums of a pass go: the first as an exchanged spectrum, the others in tiles.
+/// Where the sums of a pass start from, and where they go: the first as an exchanged spectrum, the
+/// others in tiles.
 struct Sums {
+  std::span<float *const> starts;
   float *out;
   std::span<float *const> later;
+
+  /// The start of a row's real or imaginary parts.
+  Vec start (std::size_t tile, std::size_t row, std::size_t i) const
+  {
+    const Tag d;
+    return starts.empty () ? hn::Zero (d) : hn::Load (d, starts[row] + tile * kSlotFloats + i);
+  }
 
   void put (std::size_t tile, std::size_t row, std::size_t i, Vec re, Vec im) const
   {
@@ -260,9 +269,13 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
   static_assert (kSumsInRegisters == 4);
   const Tag d;
   for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-    auto a0 = hn::Zero (d), a1 = a0, a2 = a0, a3 = a0;
-    auto b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-    auto c0 = a0, c1 = a0, c2 = a0, c3 = a0;
+    auto a0 = sums.start (tile, first, i), a1 = sums.start (tile, first + 1, i);
+    auto a2 = sums.start (tile, first + 2, i), a3 = sums.start (tile, first + 3, i);
+    const auto start_b = [&] (std::size_t row, Vec re) HWY_ATTR {
+      return hn::Sub (sums.start (tile, first + row, kTileBins + i), re);
+    };
+    auto b0 = start_b (0, a0), b1 = start_b (1, a1), b2 = start_b (2, a2), b3 = start_b (3, a3);
+    auto c0 = hn::Zero (d), c1 = c0, c2 = c0, c3 = c0;
     for (const Product &product : products) {
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
@@ -330,8 +343,12 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
   static_assert (kSumsInRegisters == 4);
   const Tag d;
   for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
-    auto re0 = hn::Zero (d), re1 = re0, re2 = re0, re3 = re0;
-    auto im0 = re0, im1 = re0, im2 = re0, im3 = re0;
+    const auto start_re = [&] (std::size_t row)
+                              HWY_ATTR { return sums.start (tile, first + row, i); };
+    const auto start_im = [&] (std::size_t row)
+                              HWY_ATTR { return sums.start (tile, first + row, kTileBins + i); };
+    auto re0 = start_re (0), re1 = start_re (1), re2 = start_re (2), re3 = start_re (3);
+    auto im0 = start_im (0), im1 = start_im (1), im2 = start_im (2), im3 = start_im (3);
     for (const Product &product : products) {
       const float *HWY_RESTRICT ir = product.ir->tile (tile) + i;
       const float *HWY_RESTRICT history = product.history->tile (tile) + i;
@@ -370,12 +387,10 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
 #endif
 
 template <bool kPrefetch>
-void accumulate_tiles_ahead (
-    std::span<const Product> products, TileRange tiles, float *out, std::span<float *const> later)
+void accumulate_tiles_ahead (std::span<const Product> products, TileRange tiles, const Sums &sums)
 {
   // The hardware follows no stream from one run of tiles to the next. The rows after the first four
   // find their tile in the caches.
-  const Sums sums {out, later};
   TileRun run = tiles.first_run ();
   while (run.begin < tiles.end) {
     const TileRun next_run = tiles.next_run (run);
@@ -383,20 +398,22 @@ void accumulate_tiles_ahead (
       const std::size_t after = t + 1 < run.end ? t + 1 : next_run.begin;
       const std::size_t next = after < tiles.end ? after : t;
       accumulate_tile_ahead<kPrefetch> (products, t, next, 0, sums);
-      for (std::size_t first = kSumsInRegisters; first <= later.size (); first += kSumsInRegisters)
+      for (std::size_t first = kSumsInRegisters; first <= sums.later.size ();
+           first += kSumsInRegisters)
         accumulate_tile_ahead<false> (products, t, t, first, sums);
     }
     run = next_run;
   }
 }
 
-void accumulate_ahead (std::span<const Product> products, TileRange tiles, float *out,
-    std::span<float *const> later, Reach reach)
+void accumulate_ahead (std::span<const Product> products, TileRange tiles,
+    std::span<float *const> starts, float *out, std::span<float *const> later, Reach reach)
 {
+  const Sums sums {starts, out, later};
   if (reach == Reach::far)
-    accumulate_tiles_ahead<true> (products, tiles, out, later);
+    accumulate_tiles_ahead<true> (products, tiles, sums);
   else
-    accumulate_tiles_ahead<false> (products, tiles, out, later);
+    accumulate_tiles_ahead<false> (products, tiles, sums);
 }
 
 } // namespace
@@ -455,11 +472,13 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 }
 
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    std::span<std::complex<float>> out, std::span<float *const> later, Reach reach) noexcept
+    std::span<float *const> starts, std::span<std::complex<float>> out,
+    std::span<float *const> later, Reach reach) noexcept
 {
   assert ((later.size () + 1) % kSumsInRegisters == 0);
+  assert (starts.empty () || starts.size () == later.size () + 1);
   HWY_DYNAMIC_DISPATCH (accumulate_ahead)
-  (products, tiles, reinterpret_cast<float *> (out.data ()), later, reach);
+  (products, tiles, starts, reinterpret_cast<float *> (out.data ()), later, reach);
 }
 
 } // namespace mt::dsp

@@ -139,14 +139,17 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 enum class Reach { near, far };
 
 /// The sums of several blocks in one go over response and history, tile by tile, so that only the
-/// first kSumsInRegisters of them read a tile from further away than the first-level cache: sum r
-/// takes the response r slots later. Its runs are as long as those of sum 0; ir slots up to the
-/// last of a run and sums.size () - 1 more must be there. sums.size () is a multiple of
-/// kSumsInRegisters; each is as `out` above. Far spectra are prefetched; near ones lose by it.
+/// first kSumsInRegisters of them read a tile from further away than the first-level cache: sum 0
+/// is `out`, as above; sum r is later[r - 1], in tiles, and takes the response r slots later. Its
+/// runs are as long as those of sum 0; ir slots up to the last of a run and later.size () more must
+/// be there. later.size () + 1 is a multiple of kSumsInRegisters. starts[r], in tiles, is what sum
+/// r starts from and may be where it goes; empty means zero for all. Far spectra are prefetched;
+/// near ones lose by it.
 ///
 /// Source  F. Wefers, Partitioned Convolution Algorithms for Real-Time Auralization, RWTH Aachen,
 ///         2015 (block-wise frequency-domain delay lines).
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
-    std::span<std::complex<float>> out, std::span<float *const> later, Reach reach) noexcept;
+    std::span<float *const> starts, std::span<std::complex<float>> out,
+    std::span<float *const> later, Reach reach) noexcept;
 
 } // namespace mt::dsp

@@ -25,6 +25,12 @@ std::vector<std::size_t> used (const Routing &routing, std::size_t Path::*channe
   return found;
 }
 
+bool any_run (const std::vector<Product> &products)
+{
+  return std::any_of (products.begin (), products.end (),
+      [] (const Product &product) { return !product.runs.empty (); });
+}
+
 bool contains (const std::vector<std::size_t> &sorted, std::size_t value)
 {
   return std::binary_search (sorted.begin (), sorted.end (), value);
@@ -52,7 +58,7 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
   inputs_.reserve (channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const std::size_t own_bins = contains (used_inputs_, c) ? bins : 0;
-    inputs_.push_back ({{own_bins, partitions, pool_}, {own_bins, nearest_slots (), pool_},
+    inputs_.push_back ({{own_bins, partitions, pool_}, {own_bins, near_blocks (), pool_},
         std::vector<std::uint8_t> (partitions), 0, 0});
   }
   for (const std::size_t o : used_outputs_) {
@@ -65,11 +71,11 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
       const Product near = in_groups ()
           ? Product {&responses_[state.path.ir].nearest, &inputs_[state.path.input].nearest, {}}
           : product;
-      for (std::size_t n = 1; n < std::max<std::size_t> (2, shape.blocks_at_once); ++n)
+      for (std::size_t n = 1; n <= kNearest; ++n)
         output.nearest[n].push_back (near);
     }
-    for (std::size_t n = 0; n < nearest_slots (); ++n)
-      output.ahead[n] = pool_.take (2 * bins);
+    for (std::size_t n = 0; n < blocks_left (); ++n)
+      output.ahead[n] = pool_.take (2 * bins).data ();
     output.older.resize (2 * bins);
   }
   forget ();
@@ -77,18 +83,20 @@ Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing
 
 std::size_t Stage::pool_floats () const noexcept
 {
-  const std::size_t bins = tiles_ * kTileBins, near = TiledSpectra::floats (bins, nearest_slots ());
-  const std::size_t response = TiledSpectra::floats (bins, response_slots ()) + near;
-  const std::size_t input = TiledSpectra::floats (bins, shape_.partitions) + near;
+  const std::size_t bins = tiles_ * kTileBins;
+  const std::size_t response = TiledSpectra::floats (bins, shape_.partitions + blocks_left ()) +
+      TiledSpectra::floats (bins, blocks_left ());
+  const std::size_t input =
+      TiledSpectra::floats (bins, shape_.partitions) + TiledSpectra::floats (bins, near_blocks ());
   return used_responses_.size () * response + used_inputs_.size () * input +
-      used_outputs_.size () * nearest_slots () * 2 * bins;
+      used_outputs_.size () * blocks_left () * 2 * bins;
 }
 
 Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
 {
   const std::size_t partitions = shape_.partitions, block = shape_.block_frames;
   const std::size_t bins = contains (used_responses_, channel) ? tiles_ * kTileBins : 0;
-  Response response {{bins, response_slots (), pool_}, {bins, nearest_slots (), pool_},
+  Response response {{bins, partitions + blocks_left (), pool_}, {bins, blocks_left (), pool_},
       std::vector<std::uint8_t> (partitions), std::vector<std::uint8_t> (partitions), true};
   if (bins == 0)
     return response;
@@ -122,15 +130,28 @@ Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
 
 void Stage::advance (std::size_t ring_end) noexcept
 {
+  for (const std::size_t o : used_outputs_)
+    note_what_is_left (outputs_[o]);
   ring_end_ = ring_end;
   ++block_;
   newest_ = newest_ == 0 ? shape_.partitions - 1 : newest_ - 1;
   if (in_groups ())
-    newest_near_ = newest_near_ == 0 ? shape_.blocks_at_once - 2 : newest_near_ - 1;
+    newest_near_ = newest_near_ == 0 ? near_blocks () - 1 : newest_near_ - 1;
   for (const std::size_t c : used_inputs_)
     inputs_[c].audible[newest_] = false;
   for (const std::size_t o : used_outputs_)
     outputs_[o].older_ready = false;
+}
+
+/// After a block whose passes may have been done in several slices.
+void Stage::note_what_is_left (Output &output) noexcept
+{
+  for (std::size_t group = 0; group < shape_.blocks_at_once; ++group) {
+    if (age (group) == 0)
+      output.ahead_silent[group] = !any_run (output.all);
+    else if (newest_left_out (age (group)) == kNearest && any_run (output.nearest[kNearest]))
+      output.ahead_silent[group] = false;
+  }
 }
 
 void Stage::hear (std::size_t input, bool audible) noexcept
@@ -156,8 +177,9 @@ void Stage::prepare () noexcept
           collect (state.path, 0, partitions, in_groups () ? In::all_ahead : In::all, state.runs);
       output.all[i].runs = {state.runs.data (), found.runs};
       output.audible = output.audible || found.audible;
-      for (std::size_t n = 1; n < shape_.blocks_at_once; ++n) {
-        const std::size_t runs = collect (state.path, 0, n, In::nearest, state.near_runs[n]).runs;
+      for (std::size_t n = 1; n <= near_blocks (); ++n) {
+        const In in = n == kNearest ? In::nearest_ahead : In::nearest;
+        const std::size_t runs = collect (state.path, 0, n, in, state.near_runs[n]).runs;
         output.nearest[n][i].runs = {state.near_runs[n].data (), runs};
       }
     }
@@ -167,7 +189,7 @@ void Stage::prepare () noexcept
 }
 
 /// The products of partitions first to before last that are not zero, the ring's end between runs.
-/// In::all_ahead: those too that count for one of the next blocks only.
+/// In::all_ahead, In::nearest_ahead: those too that count for one of the next blocks only.
 Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_t last, In in,
     std::span<SlotRun> runs) const noexcept
 {
@@ -179,11 +201,12 @@ Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_
     return {0, false};
 
   // The ring's slots from that of the newest block to its end.
-  const std::size_t newest = in == In::nearest ? newest_near_ : newest_;
-  const std::size_t to_wrap = (in == In::nearest ? shape_.blocks_at_once - 1 : partitions) - newest;
+  const bool near = in == In::nearest || in == In::nearest_ahead;
+  const std::size_t to_wrap = near ? near_blocks () - newest_near_ : partitions - newest_;
   std::size_t count = 0;
   const auto add = [&] (std::size_t partition, std::size_t length) {
-    const std::size_t slot = partition < to_wrap ? newest + partition : partition - to_wrap;
+    const std::size_t slot =
+        partition < to_wrap ? (near ? newest_near_ : newest_) + partition : partition - to_wrap;
     runs[count++] = {static_cast<std::uint32_t> (partition), static_cast<std::uint32_t> (slot),
         static_cast<std::uint32_t> (length)};
   };
@@ -195,7 +218,8 @@ Stage::Collected Stage::collect (const Path &path, std::size_t first, std::size_
     return {count, true};
   }
 
-  const auto &wanted = in == In::all_ahead ? response.audible_ahead : response.audible;
+  const bool ahead = in == In::all_ahead || in == In::nearest_ahead;
+  const auto &wanted = ahead ? response.audible_ahead : response.audible;
   bool open = false, audible = false; // open: the last run may grow
   for (std::size_t p = first; p < last; ++p) {
     const bool sounds = input.audible[(newest_ + p) % partitions];
@@ -233,26 +257,31 @@ void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) n
       multiply_accumulate (output.all, {first, end}, {}, spectrum ());
     return;
   }
-  const bool any = std::any_of (output.all.begin (), output.all.end (),
-      [] (const Product &product) { return !product.runs.empty (); });
-  const std::size_t at_once = shape_.blocks_at_once;
-  for (std::size_t group = 0; group < at_once; ++group) {
-    const TileRange tiles {first, end, group, at_once, run_};
-    if (age (group) == 0) {
-      output.ahead_silent[group] = !any;
-      if (any) {
-        std::array<float *, kNearest> later {};
-        for (std::size_t n = 0; n + 1 < at_once; ++n)
-          later[n] = output.ahead[n].data ();
-        multiply_accumulate_ahead (
-            output.all, tiles, spectrum (), std::span {later}.first (at_once - 1), reach_);
-      }
+  const std::span<float *const> ahead = std::span {output.ahead}.first (blocks_left ());
+  for (std::size_t group = 0; group < shape_.blocks_at_once; ++group) {
+    const TileRange tiles {first, end, group, shape_.blocks_at_once, run_};
+    const std::size_t blocks = age (group), newest = newest_left_out (blocks);
+    if (blocks == 0) {
+      if (any_run (output.all))
+        multiply_accumulate_ahead (output.all, tiles, {}, spectrum (), ahead, reach_);
+    } else if (newest == kNearest && any_run (output.nearest[newest])) {
+      // Half-time: what has come since the pass goes into the sums of all blocks that are left.
+      const auto rows = ahead.subspan (blocks - 1);
+      multiply_accumulate_ahead (output.nearest[newest], tiles,
+          output.ahead_silent[group] ? std::span<float *const> {} : rows, spectrum (),
+          rows.subspan (1), Reach::near);
     } else if (output.audible) {
-      const auto &left = output.ahead[age (group) - 1];
-      multiply_accumulate (output.nearest[age (group)], tiles,
-          {left.data (), output.ahead_silent[group] ? 0 : left.size ()}, spectrum ());
+      multiply_accumulate (output.nearest[newest], tiles, left (output, group), spectrum ());
     }
   }
+}
+
+/// What the passes over a group's tiles have left for this block.
+std::span<const float> Stage::left (const Output &output, std::size_t group) const noexcept
+{
+  if (output.ahead_silent[group])
+    return {};
+  return {output.ahead[age (group) - 1], 2 * tiles_ * kTileBins};
 }
 
 /// What the blocks before this one give to it.
@@ -278,14 +307,14 @@ void Stage::sum_older (std::size_t index) noexcept
   }
   for (std::size_t group = 0; group < shape_.blocks_at_once; ++group) {
     const TileRange tiles {0, tiles_, group, shape_.blocks_at_once, run_};
-    const std::size_t blocks = age (group);
-    if (blocks == 0) {
+    if (age (group) == 0) {
       sum (output.all, shape_.partitions, all_runs, In::all, tiles, {});
     } else {
-      const auto &left = output.ahead[blocks - 1];
-      sum (output.nearest[blocks], blocks,
-          [blocks] (PathState &state) { return std::span<SlotRun> {state.near_runs[blocks]}; },
-          In::nearest, tiles, {left.data (), output.ahead_silent[group] ? 0 : left.size ()});
+      const std::size_t newest = newest_left_out (age (group));
+      sum (
+          output.nearest[newest], newest,
+          [newest] (PathState &state) { return std::span<SlotRun> {state.near_runs[newest]}; },
+          In::nearest, tiles, left (output, group));
     }
   }
 }
@@ -336,6 +365,9 @@ void Stage::forget () noexcept
   for (Output &output : outputs_) {
     for (Product &product : output.all)
       product.runs = {};
+    for (std::vector<Product> &products : output.nearest)
+      for (Product &product : products)
+        product.runs = {};
     output.ahead_silent.fill (true);
     output.audible = false;
     output.older_ready = false;

@@ -3,6 +3,7 @@
 // output blocks.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <complex>
@@ -91,7 +92,7 @@ public:
   void reset () noexcept;
 
 private:
-  static constexpr std::size_t kNearest = kMaxBlocksAtOnce - 1;
+  static constexpr std::size_t kNearest = kSumsInRegisters; // blocks that are kept twice, at most
 
   struct Response {
     TiledSpectra spectra;                    // partition p in slot p, then zeros
@@ -102,22 +103,22 @@ private:
   };
   struct Input {
     TiledSpectra history; // block b - q in slot (newest_ + q) mod partitions
-    TiledSpectra nearest; // and in slot (newest_near_ + q) mod blocks_at_once - 1
+    TiledSpectra nearest; // and in slot (newest_near_ + q) mod near_blocks ()
     std::vector<std::uint8_t> audible;
     std::size_t audible_streak; // how many of the newest slots are audible, or
     std::size_t silent_streak;  // silent; both at most partitions
   };
   struct PathState {
     Path path;
-    std::vector<SlotRun> runs;                                             // over all partitions
-    std::array<std::array<SlotRun, kNearest>, kMaxBlocksAtOnce> near_runs; // over the newest
+    std::vector<SlotRun> runs;                                         // over all partitions
+    std::array<std::array<SlotRun, kNearest>, kNearest + 1> near_runs; // over the newest
   };
   struct Output {
     std::vector<PathState> paths;
-    std::vector<Product> all;                                   // with the runs of every path
-    std::array<std::vector<Product>, kMaxBlocksAtOnce> nearest; // [n]: the n newest blocks
-    std::array<std::span<float>, kNearest> ahead;               // [n - 1]: n blocks later, in tiles
-    std::array<bool, kMaxBlocksAtOnce> ahead_silent;            // by group of tiles
+    std::vector<Product> all;                               // with the runs of every path
+    std::array<std::vector<Product>, kNearest + 1> nearest; // [n]: the n newest blocks
+    std::array<float *, kMaxBlocksAtOnce - 1> ahead;        // [n - 1]: n blocks later, in tiles
+    std::array<bool, kMaxBlocksAtOnce> ahead_silent; // by group of tiles, before the current block
     AlignedVector<float> older; // all but the newest block, for partial ones; in tiles
     bool audible;
     bool older_ready;
@@ -131,17 +132,24 @@ private:
   /// All that passes read and write.
   std::size_t pool_floats () const noexcept;
   Response make_response (const Impulse &ir, std::size_t channel);
-  enum class In { all, all_ahead, nearest }; // where the products are to be taken from
+  enum class In { all, all_ahead, nearest, nearest_ahead }; // where the products are taken from
   Collected collect (const Path &path, std::size_t first, std::size_t last, In in,
       std::span<SlotRun> runs) const noexcept;
   bool in_groups () const noexcept { return shape_.blocks_at_once > 1; }
-  std::size_t nearest_slots () const noexcept { return shape_.blocks_at_once - 1; }
-  std::size_t response_slots () const noexcept { return shape_.partitions + nearest_slots (); }
+  /// For how many blocks a pass leaves sums.
+  std::size_t blocks_left () const noexcept { return shape_.blocks_at_once - 1; }
+  /// How many of the newest blocks are kept twice.
+  std::size_t near_blocks () const noexcept { return std::min (blocks_left (), kNearest); }
   /// How many blocks ago the tiles of this group had their pass.
   std::size_t age (std::size_t group) const noexcept
   {
     return (block_ - group) % shape_.blocks_at_once;
   }
+  /// So many of the newest blocks are not in what has been left for the block of this age, at least
+  /// 1. With eight blocks at once the sums for the last four are completed at half-time.
+  static std::size_t newest_left_out (std::size_t age) noexcept { return (age - 1) % kNearest + 1; }
+  void note_what_is_left (Output &output) noexcept;
+  std::span<const float> left (const Output &output, std::size_t group) const noexcept;
   void sum_older (std::size_t output) noexcept;
   std::span<std::complex<float>> spectrum () noexcept { return transform_.spectrum (); }
 

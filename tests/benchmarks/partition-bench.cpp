@@ -85,13 +85,17 @@ void use_target (const std::string &name)
   throw std::invalid_argument (name + " is no instruction set that this CPU has");
 }
 
-std::string text (const dsp::ConvolverPlan &plan)
+/// As parse_partitions() takes them, and the length of the FFT, "s" for spread, "!" for guessed.
+std::string text (const dsp::Partition &partition, const dsp::ConvolverPlan &plan)
 {
   std::string out;
-  for (const dsp::StagePlan &stage : plan.stages)
-    out += format ("%s%zux%zu/%zu%s%s", out.empty () ? "" : " ", stage.partitions,
-        stage.block_frames, stage.transform_length, stage.spread ? "s" : "",
-        stage.plan_source == dsp::PlanSource::estimated ? "!" : "");
+  for (std::size_t i = 0; i < partition.size (); ++i) {
+    const dsp::StageShape &stage = partition[i];
+    out += format ("%s%zux%zu*%zu/%zu%s%s", out.empty () ? "" : " ", stage.partitions,
+        stage.block_frames, stage.blocks_at_once, stage.transform_length,
+        plan.stages[i].spread ? "s" : "",
+        plan.stages[i].plan_source == dsp::PlanSource::estimated ? "!" : "");
+  }
   return out;
 }
 
@@ -99,8 +103,8 @@ std::string text (const dsp::ConvolverPlan &plan)
 class Case {
 public:
   Case (const dsp::ConvolverConfig &config, const dsp::Impulse &ir, const dsp::Partition &partition)
-      : chunk_ {config.chunk_frames * config.channels},
-        convolver_ {config, ir, partition}, noise_ {make_noise (97 * chunk_, 2)}, io_ (chunk_)
+      : chunk_ {config.chunk_frames * config.channels}, convolver_ {config, ir, partition},
+        partition_ {partition}, noise_ {make_noise (97 * chunk_, 2)}, io_ (chunk_)
   {}
 
   void run (std::size_t chunks, bool each)
@@ -125,12 +129,14 @@ public:
   }
 
   const dsp::Convolver &convolver () const noexcept { return convolver_; }
+  const dsp::Partition &partition () const noexcept { return partition_; }
   double predicted_ns {0.0};
   Series ns, chunk_us;
 
 private:
   std::size_t chunk_;
   dsp::Convolver convolver_;
+  dsp::Partition partition_;
   std::vector<float> noise_, io_;
   std::size_t position_ {0};
 };
@@ -172,9 +178,9 @@ void compare (const dsp::ConvolverConfig &config, double seconds, const Options 
     std::printf ("| %zu | %zu | %zu | %g | %s | %s | %.2f | %.2f | %.2f | %.2f | %.1f | %.1f |\n",
         config.chunk_frames, config.latency_frames / config.chunk_frames + 1, channels, seconds,
         config.schedule == dsp::Schedule::spread ? "spread" : "spike",
-        text (each->convolver ().plan ()).c_str (), each->predicted_ns, each->ns.min (),
-        each->ns.median (), each->predicted_ns / each->ns.min (), each->chunk_us.quantile (0.999),
-        each->chunk_us.max ());
+        text (each->partition (), each->convolver ().plan ()).c_str (), each->predicted_ns,
+        each->ns.min (), each->ns.median (), each->predicted_ns / each->ns.min (),
+        each->chunk_us.quantile (0.999), each->chunk_us.max ());
     std::fflush (stdout);
   }
 }
