@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// The convolver's front: samples in and out, the head's block, what is due when.
+// The convolver's front: samples in and out, the head's span, what is due when.
 
 #include "dsp/convolver.hpp"
 
@@ -49,19 +49,16 @@ Partition choose (const ConvolverConfig &config, const Impulse &ir)
 {
   const ConvolverConfig full = checked (config, ir);
   const auto distinct = [&full] (std::size_t Path::*channel) {
-    std::vector<bool> seen (full.channels);
-    for (const Path &path : full.routing)
-      seen[path.*channel] = true;
-    return static_cast<std::size_t> (std::count (seen.begin (), seen.end (), true));
+    return used_channels (full.routing, channel).size ();
   };
   return choose_partition ({ir.frames (), full.chunk_frames, full.latency_frames, full.schedule,
       distinct (&Path::input), distinct (&Path::output), full.routing.size ()});
 }
 
-/// The longest time, in frames of whole head blocks, for which a stage reads an input sample.
+/// The longest time, in frames of whole spans of the head, for which a stage reads an input sample.
 std::size_t frames_needed (const Partition &partition, std::size_t latency_frames)
 {
-  const std::size_t head = partition.front ().block_frames;
+  const std::size_t head = partition.front ().span_frames ();
   std::size_t needed = 2 * head;
   for (const StageShape &stage : partition)
     needed = std::max (needed, 3 * stage.block_frames); // two for the window, one to do the work in
@@ -76,31 +73,30 @@ Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir)
 {}
 
 Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir, const Partition &partition)
-    : config_ {checked (config, ir)}, ir_frames_ {ir.frames ()}, head_ {partition.at (0), ir,
-                                                                     config_.routing,
+    : config_ {checked (config, ir)}, ir_frames_ {ir.frames ()}, head_ {make_head (partition.at (0),
+                                                                     ir, config_.routing,
                                                                      config_.channels,
-                                                                     config_.planning, counts_},
+                                                                     config_.planning, counts_)},
       inputs_ {std::vector<AlignedVector<float>> (config_.channels),
           std::vector<std::uint64_t> (config_.channels)},
       wet_ (config_.channels)
 {
-  const std::size_t block = head_.shape ().block_frames;
+  const std::size_t span = head_->shape ().span_frames ();
   tails_.reserve (partition.size () - 1);
   for (std::size_t i = 1; i < partition.size (); ++i) {
-    tails_.push_back (std::make_unique<Tail> (partition[i], block, config_.schedule, ir,
+    tails_.push_back (std::make_unique<Tail> (partition[i], span, config_.schedule, ir,
         config_.routing, config_.channels, config_.planning, counts_));
   }
-  const auto describe = [this] (const Stage &stage, bool spread) {
-    const StageShape &shape = stage.shape ();
+  const auto describe = [this] (const StageShape &shape, bool spread, PlanSource source) {
     plan_.stages.push_back ({shape.block_frames, shape.partitions, shape.offset_frames,
-        shape.transform_length, spread, stage.plan_source ()});
+        shape.transform_length, spread, source});
   };
-  describe (head_, false);
+  describe (head_->shape (), false, head_->plan_source ());
   for (const auto &tail : tails_)
-    describe (tail->stage (), tail->is_spread ());
+    describe (tail->stage ().shape (), tail->is_spread (), tail->stage ().plan_source ());
 
   in_ = {frames_needed (partition, config_.latency_frames), 0};
-  out_ = {(config_.latency_frames + 2 * block - 1) / block * block, 0};
+  out_ = {(config_.latency_frames + 2 * span - 1) / span * span, 0};
   for (std::size_t c = 0; c < config_.channels; ++c) {
     inputs_.samples[c].resize (in_.frames);
     wet_[c].resize (out_.frames);
@@ -110,17 +106,17 @@ Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir, const Pa
 void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noexcept
 {
   const DenormalsOff denormals_off;
-  const std::size_t block = head_.shape ().block_frames;
+  const std::size_t span = head_->shape ().span_frames ();
   const std::size_t frames = io.size () / config_.channels;
   for (std::size_t done = 0; done < frames;) {
-    const std::size_t step = std::min (frames - done, block - filled_);
+    const std::size_t step = std::min (frames - done, span - filled_);
     float *const part = io.data () + done * config_.channels;
     take (part, step);
     filled_ += step;
     time_ += step;
 
     // Output up to here is due, the first latency_frames of it from the blocks before.
-    const bool finished = filled_ == block;
+    const bool finished = filled_ == span;
     if (finished || filled_ > covered_ + config_.latency_frames) {
       render (finished);
       covered_ = filled_;
@@ -128,14 +124,14 @@ void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noex
     put (part, step, GainLine::at (dry, frames, done), GainLine::at (wet, frames, done));
     done += step;
     if (finished)
-      end_head_block ();
+      end_span ();
   }
 }
 
-/// Appends `frames` frames to every channel's current block.
+/// Appends `frames` frames to every channel's current span.
 void Convolver::take (const float *io, std::size_t frames) noexcept
 {
-  const std::size_t block = head_.shape ().block_frames;
+  const std::size_t span = head_->shape ().span_frames ();
   const auto note = [&] (std::size_t channel, Taken taken) {
     if (taken.audible) {
       inputs_.audible_until[channel] = audible_until_ = time_ + frames;
@@ -144,10 +140,10 @@ void Convolver::take (const float *io, std::size_t frames) noexcept
     if (taken.not_finite > 0)
       counts_.not_finite.add (taken.not_finite);
   };
-  if (filled_ == 0 && frames < block) {
-    // What comes later in this block must not be what was there a round of the ring ago.
+  if (filled_ == 0 && frames < span) {
+    // What comes later in this span must not be what was there a round of the ring ago.
     for (auto &samples : inputs_.samples)
-      std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin), block, 0.0f);
+      std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin), span, 0.0f);
   }
   for (std::size_t first = 0; first < config_.channels; first += kChannelsAtOnce) {
     const std::size_t count = std::min (kChannelsAtOnce, config_.channels - first);
@@ -198,47 +194,39 @@ void Convolver::put_part (
   }
 }
 
-/// Makes the wet output of the current block, as far as its frames are there.
+/// Makes the wet output of the current span from covered_ on, as far as its frames are there.
 void Convolver::render (bool finished) noexcept
 {
-  const std::size_t block = head_.shape ().block_frames;
   if (!begun_)
-    head_.advance (in_.begin + block);
+    head_->advance (in_.begin);
   begun_ = true;
-  const std::uint64_t window_begin =
-      time_ - filled_ - std::min<std::uint64_t> (time_ - filled_, block);
-  for (const std::size_t c : head_.inputs ())
-    head_.hear (c, inputs_.audible_until[c] > window_begin);
-  if (finished)
-    head_.prepare ();
-  for (const std::size_t c : head_.inputs ())
-    head_.transform (c, inputs_.samples[c]);
-  for (const std::size_t output : head_.outputs ()) {
-    if (finished)
-      head_.accumulate (output, 0, head_.tiles ());
-    else
-      head_.accumulate_partial (output);
-    const bool sounds = render_output (output);
+  const std::size_t block = head_->shape ().block_frames;
+  const BlockRange blocks {covered_ / block, (filled_ + block - 1) / block};
+  head_->transform (inputs_, time_ - filled_, blocks, finished);
+  for (const std::size_t output : head_->outputs ()) {
+    const bool sounds = render_output (output, blocks, finished);
     if (finished && !sounds)
-      counts_.silent_blocks.add (1);
+      counts_.silent_blocks.add (head_->shape ().blocks_together);
   }
 }
 
-/// The head's block and those of the tails. False when all are silent.
-bool Convolver::render_output (std::size_t output) noexcept
+/// These blocks of the head and what the tails give to them. False when all are silent.
+bool Convolver::render_output (std::size_t output, BlockRange blocks, bool finished) noexcept
 {
-  const std::span wet = std::span {wet_[output]}.subspan (out_.begin, head_.shape ().block_frames);
+  const std::size_t block = head_->shape ().block_frames;
+  const std::size_t begin = blocks.first * block, count = (blocks.last - blocks.first) * block;
+  const std::span wet = std::span {wet_[output]}.subspan (out_.begin + begin, count);
   std::size_t next = 0;
   const auto next_tail = [&] () -> std::span<const float> {
     while (next < tails_.size ()) {
       const auto samples = tails_[next++]->output (output);
       if (!samples.empty ())
-        return samples;
+        return samples.subspan (begin, count);
     }
     return {};
   };
   const std::span<const float> first = next_tail ();
-  const bool head_sounds = head_.render (output, wet, first);
+  const bool head_sounds = head_->render (output, blocks, finished, wet, first);
   if (!head_sounds && first.empty ()) {
     std::fill (wet.begin (), wet.end (), 0.0f);
     return false;
@@ -250,18 +238,18 @@ bool Convolver::render_output (std::size_t output) noexcept
   return true;
 }
 
-void Convolver::end_head_block () noexcept
+void Convolver::end_span () noexcept
 {
-  const std::size_t block = head_.shape ().block_frames;
-  const std::size_t ring_end = in_.begin + block;
-  in_.advance (block);
-  out_.advance (block);
+  const std::size_t span = head_->shape ().span_frames ();
+  const std::size_t ring_end = in_.begin + span;
+  in_.advance (span);
+  out_.advance (span);
   filled_ = 0;
   covered_ = 0;
   begun_ = false;
   for (const auto &tail : tails_)
-    tail->end_head_block (inputs_, time_, ring_end);
-  counts_.blocks.add (config_.channels);
+    tail->end_span (inputs_, time_, ring_end);
+  counts_.blocks.add (config_.channels * head_->shape ().blocks_together);
   if (ringing_ && time_ >= audible_until_ + tail_frames ())
     fall_silent ();
 }
@@ -270,7 +258,7 @@ void Convolver::end_head_block () noexcept
 void Convolver::fall_silent () noexcept
 {
   ringing_ = false;
-  head_.forget ();
+  head_->forget ();
   for (const auto &tail : tails_)
     tail->forget ();
   for (auto &samples : wet_)
@@ -279,7 +267,7 @@ void Convolver::fall_silent () noexcept
 
 void Convolver::reset () noexcept
 {
-  head_.reset ();
+  head_->reset ();
   for (const auto &tail : tails_)
     tail->reset ();
   for (std::size_t c = 0; c < config_.channels; ++c) {

@@ -10,6 +10,7 @@
 
 #include "dsp/aligned.hpp"
 #include "dsp/frames.hpp"
+#include "dsp/head.hpp"
 #include "dsp/impulse.hpp"
 #include "dsp/partition.hpp"
 #include "dsp/planner.hpp"
@@ -65,10 +66,13 @@ struct ConvolverWork {
 /// as the calls are, then longer ones, whose work is cheaper and due later. A finished block is
 /// transformed once for each input and stage; its product with the spectra of the response is
 /// summed up over the newest blocks and all paths, and transformed back once for each output.
+/// Where calls (or batches) are long, the head is a span of several blocks that are worked on
+/// together when the span is complete.
 ///
 /// A call that ends inside a block of the head and needs output from it transforms that block as
 /// far as it is there and adds the first partition's product to the sum of all older blocks, which
-/// is worked out once a block. So the latency is L for any buffer sizes.
+/// is worked out once a block (in a span of several, the blocks that have changed are worked out
+/// again). So the latency is L for any buffer sizes.
 ///
 /// Blocks that are known to be silent are left out of transforms and sums, and after the last
 /// sound has rung out nothing is done at all until there is sound again.
@@ -123,14 +127,11 @@ public:
   std::uint64_t nonfinite_samples () const noexcept { return work ().not_finite; }
 
 private:
-  /// Rings of samples, of whole head blocks each; `begin` is where the current block does.
+  /// Rings of samples, of whole spans of the head each; `begin` is where the current one does.
   struct Rings {
     std::size_t frames;
     std::size_t begin;
-    void advance (std::size_t block) noexcept
-    {
-      begin = begin + block == frames ? 0 : begin + block;
-    }
+    void advance (std::size_t span) noexcept { begin = begin + span == frames ? 0 : begin + span; }
   };
 
   void take (const float *io, std::size_t frames) noexcept;
@@ -138,14 +139,14 @@ private:
   void put_part (
       float *io, std::size_t frames, std::size_t back, GainLine dry, GainLine wet) noexcept;
   void render (bool finished) noexcept;
-  bool render_output (std::size_t output) noexcept;
-  void end_head_block () noexcept;
+  bool render_output (std::size_t output, BlockRange blocks, bool finished) noexcept;
+  void end_span () noexcept;
   void fall_silent () noexcept;
 
   ConvolverConfig config_;
   std::size_t ir_frames_;
   WorkCounts counts_;
-  Stage head_;
+  std::unique_ptr<Head> head_;
   std::vector<std::unique_ptr<Tail>> tails_;
   ConvolverPlan plan_;
 
@@ -156,9 +157,9 @@ private:
 
   std::uint64_t time_ {};          // frames taken
   std::uint64_t audible_until_ {}; // frames before this time may be audible
-  std::size_t filled_ {};          // frames of the current head block that are there
+  std::size_t filled_ {};          // frames of the head's current span that are there
   std::size_t covered_ {};         // frames of it whose wet output is there
-  bool begun_ {};                  // the head's stage knows the block
+  bool begun_ {};                  // the head knows the span
   bool ringing_ {};
 };
 

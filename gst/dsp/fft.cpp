@@ -173,11 +173,13 @@ void OddTransform::run (
       reinterpret_cast<fftwf_complex *> (out.data ()));
 }
 
-void OddTransform::inverse (std::span<float> out, std::span<const float> addend) noexcept
+void OddTransform::inverse (std::span<std::complex<float>> spectrum, std::span<float> out,
+    std::span<const float> addend) noexcept
 {
+  assert (spectrum.size () == spectrum_.size ());
   assert (out.size () >= 16 && out.size () <= length_);
   assert (addend.empty () || addend.size () == out.size ());
-  run (spectrum_, time_);
+  run (spectrum, time_);
   HWY_DYNAMIC_DISPATCH (untwist)
   (reinterpret_cast<const float *> (time_.data ()), cos_.data (), sin_.data (),
       addend.empty () ? nullptr : addend.data (), out.data (), length_, out.size ());

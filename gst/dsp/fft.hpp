@@ -60,7 +60,14 @@ public:
 
   /// spectrum() → the last out.size() of the 2M samples, and `addend` (as long; empty: nothing)
   /// added to them. 16 <= out.size() <= M.
-  void inverse (std::span<float> out, std::span<const float> addend = {}) noexcept;
+  void inverse (std::span<float> out, std::span<const float> addend = {}) noexcept
+  {
+    inverse (spectrum_, out, addend);
+  }
+
+  /// The same of a spectrum elsewhere, 64-byte aligned and of as many values.
+  void inverse (std::span<std::complex<float>> spectrum, std::span<float> out,
+      std::span<const float> addend) noexcept;
 
 private:
   void run (std::span<std::complex<float>> in, std::span<std::complex<float>> out) noexcept;

@@ -23,19 +23,22 @@ constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
 
 /// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples before or after.
 constexpr std::array kTransformNs {
-    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.25, 1.6, 2.0, 2.4, 2.7, 3.0};
-/// Other lengths between 288 and 3839 take that much more a bin than powers of two.
-constexpr double kOddFactor = 1.35;
+    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.25, 1.4, 2.0, 2.4, 2.7, 3.0};
+/// Other lengths between 288 and 7679 take that much more a bin than powers of two: below 3840,
+/// below 4608 and behind it.
+constexpr double kOddFactor = 1.35, kLongOddFactor = 1.25, kLongerOddFactor = 1.12;
 /// And lengths that FFTW is not done with timing in what a start may take for it, so it guesses.
 constexpr double kGuessedFactor = 1.7;
 constexpr double kTransformFixedNs = 25.0;
 
 constexpr std::size_t kUsualPartitions = 20; // of a stage; for what must be chosen before them
 
-constexpr double kAheadNs = 0.05;  // a product and bin of the passes over several blocks
-constexpr double kSingleNs = 0.16; // a product and bin of a pass over one block
-constexpr double kNewestNs = 0.17; // the same of the newest blocks
-constexpr double kLeftNs = 0.3;    // to write and read what a pass has left, a bin
+constexpr double kAheadNs = 0.05;    // a product and bin of the passes over several blocks
+constexpr double kSingleNs = 0.16;   // a product and bin of a pass over one block
+constexpr double kNewestNs = 0.17;   // the same of the newest blocks
+constexpr double kAgainNs = 0.13;    // the same of one block in a tile that is near already
+constexpr double kTogetherNs = 0.15; // a bin of each of the blocks that are worked on together
+constexpr double kLeftNs = 0.3;      // to write and read what a pass has left, a bin
 constexpr double kSumsFixedNs = 60.0;
 /// What reading a byte costs more when all stages together have touched so many since it was read
 /// the last time.
@@ -53,8 +56,10 @@ double odd_factor (std::size_t length) noexcept
   const std::size_t odd = length >> std::countr_zero (length);
   if ((length > 23040 && odd > 15) || (length > 32768 && odd > 9))
     return kGuessedFactor; // docs/decisions/0004-fftw.md has the seconds
-  const bool is_quick = odd == 1 || length < 288 || length >= 3840 || (length <= 1280 && odd <= 5);
-  return is_quick ? 1.0 : kOddFactor;
+  if (odd == 1 || length < 288 || (length <= 1280 && odd <= 5) || length >= 7680 ||
+      (length >= 6144 && odd <= 3))
+    return 1.0;
+  return length < 3840 ? kOddFactor : length < 4608 ? kLongOddFactor : kLongerOddFactor;
 }
 
 double transform_ns (std::size_t length) noexcept
@@ -90,6 +95,18 @@ double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_a
           (blocks + half_time) / 4.0 * kLeftNs);
 }
 
+/// The same of one of `together` blocks whose sums are made in one pass.
+double sums_together_ns (std::size_t length, std::size_t partitions, std::size_t together) noexcept
+{
+  const auto count = static_cast<double> (partitions);
+  const auto fours = static_cast<double> (together / kSumsInRegisters);
+  const auto ones = static_cast<double> (together % kSumsInRegisters);
+  const double rows = static_cast<double> (kSumsInRegisters) * fours;
+  return kSumsFixedNs +
+      static_cast<double> (padded_bins (length)) *
+      (kTogetherNs + (rows * (count + 3.0) * kAheadNs + ones * count * kAgainNs) / (rows + ones));
+}
+
 double least_sums_ns (std::size_t length, std::size_t partitions) noexcept
 {
   return sums_ns (length, partitions, best_blocks_at_once (length, partitions));
@@ -109,6 +126,13 @@ Memory memory_of (const StageShape &stage, const PartitionRequest &request) noex
   const auto outputs = static_cast<double> (request.outputs);
   const auto paths = static_cast<double> (request.paths);
   const auto count = static_cast<double> (stage.partitions);
+  if (stage.blocks_together > 1) {
+    const auto together = static_cast<double> (stage.blocks_together);
+    const double held = (inputs + paths) * count + (inputs + 1.0) * together;
+    const double read = paths * 2.0 * count + (inputs + outputs) * together;
+    return {
+        held * spectrum_bytes, read * spectrum_bytes / static_cast<double> (stage.span_frames ())};
+  }
   const auto blocks = static_cast<double> (stage.blocks_at_once);
   // Histories and responses, what of both is kept once more for the newest blocks, what is left. A
   // small pass at half-time reads 4 blocks, 7 partitions and 4 sums, and writes 3.
@@ -129,7 +153,9 @@ double waiting_ns (const Partition &partition, const PartitionRequest &request) 
 {
   double sum = 0.0;
   for (const StageShape &stage : partition) {
-    const auto frames = static_cast<double> (stage.blocks_at_once * stage.block_frames);
+    const std::size_t blocks =
+        stage.blocks_together > 1 ? stage.blocks_together : stage.blocks_at_once;
+    const auto frames = static_cast<double> (blocks * stage.block_frames);
     double between = 0.0;
     for (const StageShape &other : partition) {
       const Memory memory = memory_of (other, request);
@@ -143,6 +169,13 @@ double waiting_ns (const Partition &partition, const PartitionRequest &request) 
   }
   return sum;
 }
+
+/// Blocks of the head, and how many of them the calls bring together.
+struct HeadBlocks {
+  std::size_t frames;
+  std::size_t together;
+  std::size_t span () const noexcept { return frames * together; }
+};
 
 /// Blocks and their FFT lengths that a stage may have, with what depends on nothing else.
 struct Block {
@@ -187,7 +220,7 @@ public:
   Offers (const PartitionRequest &request, Take take) : request_ {request}, take_ {take} {}
 
   /// A partition with these blocks, each tail as early as it may be.
-  void offer (std::size_t head, std::span<const Block> tails)
+  void offer (const HeadBlocks &head, std::span<const Block> tails)
   {
     offer (head, tails, 0);
     // Or later, so that the last stage has no partition that is mostly empty.
@@ -195,21 +228,21 @@ public:
       const StageShape &last = last_.back ();
       const std::size_t over = (request_.ir_frames - last.offset_frames) % last.block_frames;
       if (over > 0)
-        offer (head, tails, ceil_div (over, head) * head);
+        offer (head, tails, ceil_div (over, head.span ()) * head.span ());
     }
   }
 
 private:
-  void offer (std::size_t head, std::span<const Block> tails, std::size_t later)
+  void offer (const HeadBlocks &head, std::span<const Block> tails, std::size_t later)
   {
     last_.clear ();
     std::size_t offset = 0;
-    std::size_t block = head, length = 0;
+    std::size_t block = head.frames, length = 0;
     for (std::size_t i = 0; i <= tails.size (); ++i) {
       std::size_t end = request_.ir_frames;
       if (i < tails.size ()) {
         const std::size_t next = tails[i].frames;
-        end = (request_.schedule == Schedule::spread ? 2 * next - head : next) +
+        end = (request_.schedule == Schedule::spread ? 2 * next - head.span () : next) +
             (i + 1 == tails.size () ? later : 0);
         if (end >= request_.ir_frames || end <= offset)
           return last_.clear ();
@@ -217,8 +250,9 @@ private:
       const std::size_t partitions = ceil_div (end - offset, block);
       if (i == 0)
         length = transform_length (block, partitions);
-      last_.push_back (
-          {block, partitions, offset, length, best_blocks_at_once (length, partitions)});
+      const std::size_t together = i == 0 ? head.together : 1;
+      const std::size_t at_once = together > 1 ? 1 : best_blocks_at_once (length, partitions);
+      last_.push_back ({block, partitions, offset, length, at_once, together});
       offset += partitions * block;
       if (i < tails.size ()) {
         if (offset >= request_.ir_frames)
@@ -251,14 +285,19 @@ void search (const PartitionRequest &request, Take take)
   for (std::size_t parts = 1; parts <= std::max (kMaxHeads, chunks); ++parts) {
     if (whole % parts != 0)
       continue;
-    const std::size_t head = std::max (whole / parts, kMinBlock);
-    offers.offer (head, {});
-    const auto blocks = tail_blocks (head, std::min (kMaxBlock, request.ir_frames));
-    for (std::size_t first = 0; first < blocks.size (); ++first) {
-      offers.offer (head, std::span {&blocks[first], 1});
-      for (std::size_t second = first + 1; second < blocks.size (); ++second)
-        if (blocks[second].frames >= 2 * blocks[first].frames)
-          offers.offer (head, std::array {blocks[first], blocks[second]});
+    const std::size_t block = std::max (whole / parts, kMinBlock);
+    for (std::size_t together = 1; together <= std::min (kMaxBlocksTogether, parts); ++together) {
+      if (parts % together != 0)
+        continue;
+      const HeadBlocks head {block, together};
+      offers.offer (head, {});
+      const auto blocks = tail_blocks (head.span (), std::min (kMaxBlock, request.ir_frames));
+      for (std::size_t first = 0; first < blocks.size (); ++first) {
+        offers.offer (head, std::span {&blocks[first], 1});
+        for (std::size_t second = first + 1; second < blocks.size (); ++second)
+          if (blocks[second].frames >= 2 * blocks[first].frames)
+            offers.offer (head, std::array {blocks[first], blocks[second]});
+      }
     }
     if (whole / (parts + 1) < kMinBlock)
       break;
@@ -267,15 +306,17 @@ void search (const PartitionRequest &request, Take take)
 
 } // namespace
 
-bool may_spread (const StageShape &stage, std::size_t head_frames) noexcept
+bool may_spread (const StageShape &stage, std::size_t span_frames) noexcept
 {
-  return stage.offset_frames + head_frames >= 2 * stage.block_frames;
+  return stage.offset_frames + span_frames >= 2 * stage.block_frames;
 }
 
 StageCosts stage_costs (const StageShape &stage) noexcept
 {
   return {transform_ns (stage.transform_length),
-      sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once)};
+      stage.blocks_together > 1
+          ? sums_together_ns (stage.transform_length, stage.partitions, stage.blocks_together)
+          : sums_ns (stage.transform_length, stage.partitions, stage.blocks_at_once)};
 }
 
 double predicted_ns (const Partition &partition, const PartitionRequest &request) noexcept

@@ -14,6 +14,7 @@ enum class Schedule {
 };
 
 inline constexpr std::size_t kMaxBlocksAtOnce = 8;
+inline constexpr std::size_t kMaxBlocksTogether = 16;
 
 /// `partitions` blocks of the impulse response from `offset_frames` on.
 struct StageShape {
@@ -23,15 +24,21 @@ struct StageShape {
   std::size_t transform_length; ///< M >= block_frames, see OddTransform
   /// Blocks whose sums are made in one pass over the response: 1, 4 or kMaxBlocksAtOnce.
   std::size_t blocks_at_once;
+  /// Of the head: blocks that are worked on together, when the last of them is complete; the calls
+  /// (or the batches) are that long. More than 1: blocks_at_once says nothing. 1 for all others.
+  std::size_t blocks_together {1};
+
+  /// Frames that are worked on at once.
+  std::size_t span_frames () const noexcept { return block_frames * blocks_together; }
   bool operator== (const StageShape &) const noexcept = default;
 };
 
-/// The head first: block C, offset 0. Then rising blocks B, multiples of C, each from where the one
-/// before ends; offset D >= B, also a multiple of C.
+/// The head first: blocks of span C, offset 0. Then rising blocks B, multiples of C, each from
+/// where the one before ends; offset D >= B, also a multiple of C.
 using Partition = std::vector<StageShape>;
 
 /// There is time until a block's output is due to do its work in B / C slices: D >= 2 B - C.
-bool may_spread (const StageShape &stage, std::size_t head_frames) noexcept;
+bool may_spread (const StageShape &stage, std::size_t span_frames) noexcept;
 
 /// What the choice depends on.
 struct PartitionRequest {

@@ -53,4 +53,14 @@ void check_routing (const Routing &routing, std::size_t channels, std::size_t ir
   }
 }
 
+std::vector<std::size_t> used_channels (const Routing &routing, std::size_t Path::*channel)
+{
+  std::vector<std::size_t> found;
+  for (const Path &path : routing)
+    found.push_back (path.*channel);
+  std::sort (found.begin (), found.end ());
+  found.erase (std::unique (found.begin (), found.end ()), found.end ());
+  return found;
+}
+
 } // namespace mt::dsp

@@ -27,4 +27,7 @@ Routing default_routing (std::size_t channels, std::size_t ir_channels);
 /// to a channel that is not there, or when there are no paths or the same one twice.
 void check_routing (const Routing &routing, std::size_t channels, std::size_t ir_channels);
 
+/// The inputs, outputs or channels of the response (`channel`) that some path has, in rising order.
+std::vector<std::size_t> used_channels (const Routing &routing, std::size_t Path::*channel);
+
 } // namespace mt::dsp

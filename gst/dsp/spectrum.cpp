@@ -23,17 +23,16 @@ using Tag = hn::CappedTag<float, kTileBins>;
 using Vec = hn::Vec<Tag>;
 constexpr std::size_t kSlotFloats = 2 * kTileBins;
 
-void store_tiled (const float *HWY_RESTRICT spectrum, float gain, float *HWY_RESTRICT slot,
-    std::size_t tiles, std::size_t tile_stride)
+void store_tiled (const float *HWY_RESTRICT spectrum, float *HWY_RESTRICT slot, std::size_t tiles,
+    std::size_t tile_stride)
 {
   const Tag d;
-  const auto g = hn::Set (d, gain);
   for (std::size_t t = 0; t < tiles; ++t) {
     for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
       Vec re, im;
       hn::LoadInterleaved2 (d, spectrum + 2 * i, re, im);
-      hn::Store (hn::Mul (re, g), d, slot + i);
-      hn::Store (hn::Mul (im, g), d, slot + kTileBins + i);
+      hn::Store (re, d, slot + i);
+      hn::Store (im, d, slot + kTileBins + i);
     }
     spectrum += kSlotFloats;
     slot += tile_stride;
@@ -133,6 +132,7 @@ void accumulate_tile (
   const Tag d;
   for (std::size_t i = 0; i < kTileBins; i += hn::Lanes (d)) {
     auto rr = hn::Zero (d), ii = rr, ri = rr, ir = rr;
+    auto rr2 = rr, ii2 = rr, ri2 = rr, ir2 = rr; // so that none waits for the one before
     if (start) {
       rr = hn::Load (d, start + i);
       ri = hn::Load (d, start + kTileBins + i);
@@ -143,12 +143,18 @@ void accumulate_tile (
       for (const SlotRun &run : product.runs) {
         const float *h = response + run.ir_slot * kSlotFloats;
         const float *x = history + run.history_slot * kSlotFloats;
-        for (const float *end = h + run.count * kSlotFloats; h != end;
-             h += kSlotFloats, x += kSlotFloats)
+        for (std::uint32_t left = run.count; left > 1; left -= 2) {
+          add_product (h, x, rr, ii, ri, ir);
+          add_product (h + kSlotFloats, x + kSlotFloats, rr2, ii2, ri2, ir2);
+          h += 2 * kSlotFloats;
+          x += 2 * kSlotFloats;
+        }
+        if (run.count % 2 == 1)
           add_product (h, x, rr, ii, ri, ir);
       }
     }
-    const auto re = hn::Sub (rr, ii), im = hn::Add (ri, ir);
+    const auto re = hn::Sub (hn::Add (rr, rr2), hn::Add (ii, ii2));
+    const auto im = hn::Add (hn::Add (ri, ri2), hn::Add (ir, ir2));
     if constexpr (kTiled) {
       hn::Store (re, d, out + i);
       hn::Store (im, d, out + kTileBins + i);
@@ -225,6 +231,18 @@ struct Sums {
   }
 };
 
+/// The same for sums that start from zero and all go to a spectrum of their own.
+struct SpectraSums {
+  std::span<std::complex<float> *const> out;
+
+  Vec start (std::size_t, std::size_t, std::size_t) const { return hn::Zero (Tag {}); }
+  void put (std::size_t tile, std::size_t row, std::size_t i, Vec re, Vec im) const
+  {
+    store_interleaved (
+        Tag {}, im, re, reinterpret_cast<float *> (out[row]) + tile * kSlotFloats + 2 * i);
+  }
+};
+
 /// Into the first-level cache, also where a tile of a long response and that of its history are
 /// more than it holds: what it loses again is in the second then.
 HWY_INLINE void prefetch_slot (const float *at)
@@ -262,9 +280,9 @@ HWY_INLINE Factors load_factors (const float *at)
 /// One tile of the sums from `first` on, with three multiplications for a product: the additions
 /// have units of their own, and 32 registers hold twelve sums and the factors of four slots, so
 /// that each slot is loaded once.
-template <bool kPrefetch>
+template <bool kPrefetch, class To>
 void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t next,
-    std::size_t first, const Sums &sums)
+    std::size_t first, const To &sums)
 {
   static_assert (kSumsInRegisters == 4);
   const Tag d;
@@ -336,9 +354,9 @@ void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile,
 
 /// One tile of four sums from `first` on. The loads of the response hit the first-level cache in
 /// three of four sums, and half as many loads as multiply-adds keep both busy.
-template <bool kPrefetch>
+template <bool kPrefetch, class To>
 void accumulate_tile_ahead (std::span<const Product> products, std::size_t tile, std::size_t next,
-    std::size_t first, const Sums &sums)
+    std::size_t first, const To &sums)
 {
   static_assert (kSumsInRegisters == 4);
   const Tag d;
@@ -406,6 +424,33 @@ void accumulate_tiles_ahead (std::span<const Product> products, TileRange tiles,
   }
 }
 
+template <bool kPrefetch>
+void accumulate_tiles_of_blocks (std::span<const BlockSums> blocks, std::size_t tiles)
+{
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::size_t next = t + 1 < tiles ? t + 1 : t;
+    bool first = true; // to read this tile
+    for (const BlockSums &block : blocks) {
+      if (block.out.size () == 1)
+        accumulate_tile<false> (
+            block.products, t, nullptr, reinterpret_cast<float *> (block.out[0]) + t * kSlotFloats);
+      else if (kPrefetch && first)
+        accumulate_tile_ahead<true> (block.products, t, next, 0, SpectraSums {block.out});
+      else
+        accumulate_tile_ahead<false> (block.products, t, t, 0, SpectraSums {block.out});
+      first = false;
+    }
+  }
+}
+
+void accumulate_blocks (std::span<const BlockSums> blocks, std::size_t tiles, Reach reach)
+{
+  if (reach == Reach::far)
+    accumulate_tiles_of_blocks<true> (blocks, tiles);
+  else
+    accumulate_tiles_of_blocks<false> (blocks, tiles);
+}
+
 void accumulate_ahead (std::span<const Product> products, TileRange tiles,
     std::span<float *const> starts, float *out, std::span<float *const> later, Reach reach)
 {
@@ -431,14 +476,21 @@ HWY_EXPORT (store_tiled_twice);
 HWY_EXPORT (accumulate);
 HWY_EXPORT (accumulate_tiled);
 HWY_EXPORT (accumulate_ahead);
+HWY_EXPORT (accumulate_blocks);
 } // namespace
 
-void TiledSpectra::store (
-    std::size_t slot, std::span<const std::complex<float>> spectrum, float gain) noexcept
+Reach reach_of (std::size_t floats) noexcept
+{
+  // What is no more stays in the second-level cache from pass to pass, or most of it.
+  constexpr std::size_t kSecondLevelBytes = std::size_t {1} << 20;
+  return floats * sizeof (float) > kSecondLevelBytes ? Reach::far : Reach::near;
+}
+
+void TiledSpectra::store (std::size_t slot, std::span<const std::complex<float>> spectrum) noexcept
 {
   assert (slot < slots_ && spectrum.size () == padded_bins ());
   HWY_DYNAMIC_DISPATCH (store_tiled)
-  (reinterpret_cast<const float *> (spectrum.data ()), gain, values_ + slot * 2 * kTileBins, tiles_,
+  (reinterpret_cast<const float *> (spectrum.data ()), values_ + slot * 2 * kTileBins, tiles_,
       tile_floats_);
 }
 
@@ -479,6 +531,12 @@ void multiply_accumulate_ahead (std::span<const Product> products, TileRange til
   assert (starts.empty () || starts.size () == later.size () + 1);
   HWY_DYNAMIC_DISPATCH (accumulate_ahead)
   (products, tiles, starts, reinterpret_cast<float *> (out.data ()), later, reach);
+}
+
+void multiply_accumulate_blocks (
+    std::span<const BlockSums> blocks, std::size_t tiles, Reach reach) noexcept
+{
+  HWY_DYNAMIC_DISPATCH (accumulate_blocks) (blocks, tiles, reach);
 }
 
 } // namespace mt::dsp

@@ -46,9 +46,8 @@ public:
   /// All slots of one tile.
   const float *tile (std::size_t index) const noexcept { return values_ + index * tile_floats_; }
 
-  /// Stores `gain` times a spectrum of padded_bins() values.
-  void store (
-      std::size_t slot, std::span<const std::complex<float>> spectrum, float gain = 1.0f) noexcept;
+  /// Stores a spectrum of padded_bins() values.
+  void store (std::size_t slot, std::span<const std::complex<float>> spectrum) noexcept;
 
   /// Stores a spectrum here and in a slot of another of as many bins.
   void store_here_and (std::size_t slot, TiledSpectra &other, std::size_t other_slot,
@@ -138,6 +137,9 @@ void multiply_accumulate (std::span<const Product> products, TileRange tiles,
 /// Where a pass finds the spectra that it reads: in the second-level cache, or further away.
 enum class Reach { near, far };
 
+/// Where a stage does that reads so many floats again and again.
+Reach reach_of (std::size_t floats) noexcept;
+
 /// The sums of several blocks in one go over response and history, tile by tile, so that only the
 /// first kSumsInRegisters of them read a tile from further away than the first-level cache: sum 0
 /// is `out`, as above; sum r is later[r - 1], in tiles, and takes the response r slots later. Its
@@ -151,5 +153,17 @@ enum class Reach { near, far };
 void multiply_accumulate_ahead (std::span<const Product> products, TileRange tiles,
     std::span<float *const> starts, std::span<std::complex<float>> out,
     std::span<float *const> later, Reach reach) noexcept;
+
+/// The sums of neighbouring blocks, each into a spectrum of its own: sum r of out.size (), 1 or
+/// kSumsInRegisters, takes the response r slots later.
+struct BlockSums {
+  std::span<const Product> products;
+  std::span<std::complex<float> *const> out; // of each row
+};
+
+/// All of them tile by tile, so that only the first ones read a tile from further away than the
+/// first-level cache. Products as for multiply_accumulate_ahead(), outputs as `out` there.
+void multiply_accumulate_blocks (
+    std::span<const BlockSums> blocks, std::size_t tiles, Reach reach) noexcept;
 
 } // namespace mt::dsp

@@ -11,20 +11,6 @@ namespace {
 /// in how many of their tiles have their pass.
 constexpr std::size_t kTilesInRun = 32;
 
-/// A stage that has no more stays in the second-level cache from pass to pass, or most of it.
-constexpr std::size_t kSecondLevelBytes = std::size_t {1} << 20;
-
-/// What some path has there, in rising order.
-std::vector<std::size_t> used (const Routing &routing, std::size_t Path::*channel)
-{
-  std::vector<std::size_t> found;
-  for (const Path &path : routing)
-    found.push_back (path.*channel);
-  std::sort (found.begin (), found.end ());
-  found.erase (std::unique (found.begin (), found.end ()), found.end ());
-  return found;
-}
-
 bool any_run (const std::vector<Product> &products)
 {
   return std::any_of (products.begin (), products.end (),
@@ -38,15 +24,32 @@ bool contains (const std::vector<std::size_t> &sorted, std::size_t value)
 
 } // namespace
 
+bool transform_part (OddTransform &transform, const Impulse &ir, std::size_t channel,
+    std::size_t first, std::size_t count, AlignedVector<float> &taps)
+{
+  // Forward and inverse together give M times the signal.
+  const float gain = 1.0f / static_cast<float> (transform.length ());
+  const std::size_t end = std::min (first + count, ir.frames ());
+  bool audible = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    taps[i] = first + i < end ? gain * ir.samples[(first + i) * ir.channels + channel] : 0.0f;
+    audible = audible || taps[i] != 0.0f;
+  }
+  if (audible)
+    transform.forward (taps);
+  return audible;
+}
+
 Stage::Stage (const StageShape &shape, const Impulse &ir, const Routing &routing,
     std::size_t channels, Planning planning, WorkCounts &counts)
     : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)}, run_ {even_run (tiles_,
                                                                       shape.blocks_at_once,
                                                                       kTilesInRun)},
       transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts},
-      used_responses_ {used (routing, &Path::ir)}, used_inputs_ {used (routing, &Path::input)},
-      used_outputs_ {used (routing, &Path::output)}, pool_ {pool_floats ()},
-      reach_ {pool_floats () * sizeof (float) > kSecondLevelBytes ? Reach::far : Reach::near}
+      used_responses_ {used_channels (routing, &Path::ir)}, used_inputs_ {used_channels (
+                                                                routing, &Path::input)},
+      used_outputs_ {used_channels (routing, &Path::output)}, pool_ {pool_floats ()},
+      reach_ {reach_of (pool_floats ())}
 {
   const std::size_t partitions = shape_.partitions, bins = tiles_ * kTileBins;
   responses_.reserve (ir.channels);
@@ -101,23 +104,15 @@ Stage::Response Stage::make_response (const Impulse &ir, std::size_t channel)
   if (bins == 0)
     return response;
   AlignedVector<float> taps (2 * shape_.transform_length);
-  // Forward and inverse together give M times the signal.
-  const float gain = 1.0f / static_cast<float> (shape_.transform_length);
   for (std::size_t p = 0; p < partitions; ++p) {
-    const std::size_t first = shape_.offset_frames + p * block;
-    const std::size_t end = std::min (first + block, ir.frames ());
-    bool audible = false;
-    for (std::size_t i = 0; i < block; ++i) {
-      taps[i] = first + i < end ? ir.samples[(first + i) * ir.channels + channel] : 0.0f;
-      audible = audible || taps[i] != 0.0f;
-    }
+    const bool audible =
+        transform_part (transform_, ir, channel, shape_.offset_frames + p * block, block, taps);
     response.audible[p] = audible;
     response.dense = response.dense && audible;
     if (audible) {
-      transform_.forward (taps);
-      response.spectra.store (p, transform_.spectrum (), gain);
+      response.spectra.store (p, transform_.spectrum ());
       if (p + 1 < shape_.blocks_at_once)
-        response.nearest.store (p, transform_.spectrum (), gain);
+        response.nearest.store (p, transform_.spectrum ());
     }
   }
   for (std::size_t p = 0; p < partitions; ++p) {

@@ -37,6 +37,18 @@ struct WorkCounts {
   WorkCount forward, inverse, sums, blocks, silent_blocks, not_finite;
 };
 
+/// The samples of the stream's inputs that the stages still need.
+struct InputRings {
+  std::vector<AlignedVector<float>> samples; // by channel; all of one size
+  std::vector<std::uint64_t> audible_until;  // by channel: frames before this time may be audible
+};
+
+/// What a response's frames from `first` on, `count` at the most, do to a block: their spectrum is
+/// in transform.spectrum (), scaled so that a product goes back to samples. False, and no spectrum,
+/// when all of them are zero. `taps`: room for 2M samples, zero from `count` on.
+bool transform_part (OddTransform &transform, const Impulse &ir, std::size_t channel,
+    std::size_t first, std::size_t count, AlignedVector<float> &taps);
+
 /// Convolves blocks of B frames with the part of the response that the shape says.
 ///
 /// For each block: advance() once, hear() each input, prepare(), transform() each input,

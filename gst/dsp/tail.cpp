@@ -7,19 +7,19 @@
 
 namespace mt::dsp {
 
-Tail::Tail (const StageShape &shape, std::size_t head_frames, Schedule schedule, const Impulse &ir,
+Tail::Tail (const StageShape &shape, std::size_t span_frames, Schedule schedule, const Impulse &ir,
     const Routing &routing, std::size_t channels, Planning planning, WorkCounts &counts)
-    : stage_ {shape, ir, routing, channels, planning, counts}, head_frames_ {head_frames},
+    : stage_ {shape, ir, routing, channels, planning, counts}, span_frames_ {span_frames},
       blocks_held_ {(shape.offset_frames + shape.block_frames - 1) / shape.block_frames},
       outputs_ (channels)
 {
-  assert (shape.block_frames % head_frames == 0 && shape.offset_frames % head_frames == 0);
+  assert (shape.block_frames % span_frames == 0 && shape.offset_frames % span_frames == 0);
   assert (shape.offset_frames >= shape.block_frames);
   const std::size_t held_frames = blocks_held_ * shape.block_frames;
   for (const std::size_t o : stage_.outputs ())
     outputs_[o] = {AlignedVector<float> (held_frames), std::vector<std::uint8_t> (blocks_held_)};
-  const bool spread = schedule == Schedule::spread && may_spread (shape, head_frames);
-  slice_ends_ = cut (spread ? shape.block_frames / head_frames : 1);
+  const bool spread = schedule == Schedule::spread && may_spread (shape, span_frames);
+  slice_ends_ = cut (spread ? shape.block_frames / span_frames : 1);
   reset ();
 }
 
@@ -64,14 +64,14 @@ std::vector<Tail::Place> Tail::cut (std::size_t slices) const
   return ends;
 }
 
-void Tail::end_head_block (
+void Tail::end_span (
     const InputRings &inputs, std::uint64_t time, std::size_t ring_end) noexcept
 {
   const std::size_t block = stage_.shape ().block_frames;
-  read_position_ += head_frames_;
+  read_position_ += span_frames_;
   if (read_position_ == blocks_held_ * block)
     read_position_ = 0;
-  gathered_ += head_frames_;
+  gathered_ += span_frames_;
   if (gathered_ == block) {
     gathered_ = 0;
     begin_block (inputs, time, ring_end);
@@ -129,7 +129,7 @@ std::span<const float> Tail::output (std::size_t channel) const noexcept
   const std::size_t block = read_position_ / stage_.shape ().block_frames;
   if (output.samples.empty () || !output.audible[block])
     return {};
-  return {output.samples.data () + read_position_, head_frames_};
+  return {output.samples.data () + read_position_, span_frames_};
 }
 
 void Tail::forget () noexcept

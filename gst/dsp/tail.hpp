@@ -12,17 +12,11 @@
 
 namespace mt::dsp {
 
-/// The samples of the stream's inputs that the stages still need.
-struct InputRings {
-  std::vector<AlignedVector<float>> samples; // by channel; all of one size
-  std::vector<std::uint64_t> audible_until;  // by channel: frames before this time may be audible
-};
-
-/// A stage of blocks of B frames, a multiple of the head's block C, whose response starts at offset
+/// A stage of blocks of B frames, a multiple of the head's span C, whose response starts at offset
 /// D: block b, complete at time (b + 1) B, is due at b B + D. So D >= B.
 ///
 /// Its work for a block is a list: a transform for each input, then for each output the
-/// multiply-accumulate and the inverse. With D >= 2 B - C there are B / C ends of head blocks in
+/// multiply-accumulate and the inverse. With D >= 2 B - C there are B / C ends of spans in
 /// which it may be done, and when it is to be spread, the list is cut into as many slices of about
 /// the same cost, a multiply-accumulate between any two tiles. What is done when does not depend on
 /// the signal, and the output not on when it is done.
@@ -30,16 +24,16 @@ struct InputRings {
 /// Threads as Stage.
 class Tail {
 public:
-  Tail (const StageShape &shape, std::size_t head_frames, Schedule schedule, const Impulse &ir,
+  Tail (const StageShape &shape, std::size_t span_frames, Schedule schedule, const Impulse &ir,
       const Routing &routing, std::size_t channels, Planning planning, WorkCounts &counts);
 
   const Stage &stage () const noexcept { return stage_; }
   bool is_spread () const noexcept { return slice_ends_.size () > 1; }
 
-  /// A head block is complete: at `time` frames, before `ring_end` in the rings.
-  void end_head_block (const InputRings &inputs, std::uint64_t time, std::size_t ring_end) noexcept;
+  /// A span of the head is complete: at `time` frames, before `ring_end` in the rings.
+  void end_span (const InputRings &inputs, std::uint64_t time, std::size_t ring_end) noexcept;
 
-  /// What this stage gives to the current head block of an output; empty when it is silent.
+  /// What this stage gives to the current span of an output; empty when it is silent.
   std::span<const float> output (std::size_t channel) const noexcept;
 
   /// Forgets all sound; time goes on.
@@ -64,7 +58,7 @@ private:
   void work_until (const InputRings &inputs, const Place &end) noexcept;
 
   Stage stage_;
-  std::size_t head_frames_;
+  std::size_t span_frames_;
   std::size_t blocks_held_; // by each output
   std::vector<Output> outputs_;
   std::vector<Place> slice_ends_;

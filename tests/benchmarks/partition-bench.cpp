@@ -29,8 +29,8 @@ struct Options {
   std::string stages; // partitions of one's own choice
 };
 
-/// "10x480 5x960*8, 30x480": partitions x block, with as many blocks at once as the model likes or
-/// as it says.
+/// "10x480 5x960*8, 30x480, 25x960@5": partitions x block, with as many blocks at once as the model
+/// likes or as it says, or for the head with so many together.
 std::vector<dsp::Partition> parse_partitions (const std::string &text, std::size_t ir_frames)
 {
   std::vector<dsp::Partition> partitions;
@@ -40,20 +40,23 @@ std::vector<dsp::Partition> parse_partitions (const std::string &text, std::size
     std::size_t offset = 0;
     std::istringstream words {stages};
     for (std::string word; words >> word;) {
-      std::size_t count = 0, block = 0, at_once = 0;
+      std::size_t count = 0, block = 0, number = 0, together = 1;
       char times = 0, star = 0;
       std::istringstream stage {word};
       stage >> count >> times >> block;
       if (!stage || times != 'x' || count == 0 || block == 0)
         throw std::invalid_argument ("'" + word + "' is not PARTITIONSxBLOCK");
-      const std::size_t head = partition.empty () ? block : partition.front ().block_frames;
+      const std::size_t head = partition.empty () ? block : partition.front ().span_frames ();
       if (block % head != 0 || (!partition.empty () && offset < block))
         throw std::invalid_argument (
             "'" + word + "' begins before its block, or is no multiple of the head");
       const std::size_t length = dsp::transform_length (block, count);
-      if (!(stage >> star >> at_once) || star != '*')
-        at_once = dsp::best_blocks_at_once (length, count);
-      partition.push_back ({block, count, offset, length, at_once});
+      std::size_t at_once = dsp::best_blocks_at_once (length, count);
+      if (stage >> star >> number)
+        (star == '@' ? together : at_once) = number;
+      if (together == 0 || together > (partition.empty () ? dsp::kMaxBlocksTogether : 1))
+        throw std::invalid_argument ("'" + word + "' has too many blocks together");
+      partition.push_back ({block, count, offset, length, at_once, together});
       offset += count * block;
     }
     if (offset < ir_frames)
@@ -91,8 +94,10 @@ std::string text (const dsp::Partition &partition, const dsp::ConvolverPlan &pla
   std::string out;
   for (std::size_t i = 0; i < partition.size (); ++i) {
     const dsp::StageShape &stage = partition[i];
-    out += format ("%s%zux%zu*%zu/%zu%s%s", out.empty () ? "" : " ", stage.partitions,
-        stage.block_frames, stage.blocks_at_once, stage.transform_length,
+    const bool together = stage.blocks_together > 1;
+    out += format ("%s%zux%zu%c%zu/%zu%s%s", out.empty () ? "" : " ", stage.partitions,
+        stage.block_frames, together ? '@' : '*',
+        together ? stage.blocks_together : stage.blocks_at_once, stage.transform_length,
         plan.stages[i].spread ? "s" : "",
         plan.stages[i].plan_source == dsp::PlanSource::estimated ? "!" : "");
   }
@@ -203,9 +208,8 @@ int run (int argc, char **argv)
       {"spike", 0, 0, G_OPTION_ARG_NONE, &spike, "Only this schedule", nullptr},
       {"spread", 0, 0, G_OPTION_ARG_NONE, &spread, "Only this schedule", nullptr},
       {"stages", 0, 0, G_OPTION_ARG_STRING, &stages,
-          "Only these, with the head first: \"31x480 36x7680, 60x480 …\"; *8 behind a stage for "
-          "blocks "
-          "at once",
+          "Only these, with the head first: \"31x480 36x7680, 25x960@5 …\"; *8 behind a "
+          "stage: blocks at once, @5 behind the head: together",
           "LIST"},
       {"window", 0, 0, G_OPTION_ARG_DOUBLE, &window_s, "Seconds of sound in a repeat (40)", "S"},
       {"repeats", 'r', 0, G_OPTION_ARG_INT, &repeats, "Repeats of each case (5)", "N"},

@@ -77,8 +77,8 @@ std::string text (const Partition &partition)
 {
   std::string out;
   for (const StageShape &stage : partition) {
-    for (const std::size_t value :
-        {stage.partitions, stage.block_frames, stage.transform_length, stage.blocks_at_once})
+    for (const std::size_t value : {stage.partitions, stage.block_frames, stage.transform_length,
+             stage.blocks_at_once, stage.blocks_together})
       out += std::to_string (value) + ' ';
   }
   return out;

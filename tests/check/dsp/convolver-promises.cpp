@@ -57,11 +57,12 @@ START_TEST (test_aligned_calls_do_no_work_twice)
       Convolver convolver {config (kChannels, block, block - kChunk), ir};
       const auto x = noise (100 * kChunk * kChannels, 2);
       Frames y = x;
+      const std::size_t parts = block / convolver.plan ().stages[0].block_frames;
       std::uint64_t blocks = 0;
       for (std::size_t chunk = 0; chunk < 100; ++chunk) {
         convolver.process (
             std::span {y}.subspan (chunk * kChunk * kChannels, kChunk * kChannels), kOff, kOn);
-        blocks += (chunk + 1) % batch == 0 ? kChannels : 0;
+        blocks += (chunk + 1) % batch == 0 ? kChannels * parts : 0;
         const auto work = convolver.work ();
         ck_assert_uint_eq (work.blocks, blocks);
         ck_assert_uint_eq (work.forward_transforms, blocks);

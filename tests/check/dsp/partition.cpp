@@ -27,7 +27,7 @@ constexpr std::size_t kChunks[] = {1, 7, 16, 17, 64, 100, 128, 147, 256, 441, 48
 /// One check for all: Check writes each one into a pipe.
 void check_shape (const PartitionRequest &request, const Partition &partition)
 {
-  const std::size_t head = partition.at (0).block_frames;
+  const std::size_t head = partition.at (0).span_frames ();
   const std::size_t batch =
       (request.latency_frames / request.chunk_frames + 1) * request.chunk_frames;
   bool good = partition.size () <= 3;
@@ -39,11 +39,13 @@ void check_shape (const PartitionRequest &request, const Partition &partition)
   for (const StageShape &stage : partition) {
     good = good && stage.offset_frames == offset && stage.partitions >= 1 &&
         offset < request.ir_frames && // none is there for nothing
-        stage.block_frames % head == 0 && stage.transform_length >= stage.block_frames &&
+        stage.transform_length >= stage.block_frames &&
         stage.transform_length <= std::bit_ceil (stage.block_frames) &&
         stage.transform_length % 16 == 0;
+    good = good && stage.blocks_together >= 1 && stage.blocks_together <= kMaxBlocksTogether;
     if (offset > 0)
-      good = good && offset >= stage.block_frames &&
+      good = good && stage.block_frames % head == 0 && stage.blocks_together == 1 &&
+          offset % head == 0 && offset >= stage.block_frames &&
           (request.schedule == Schedule::spike || may_spread (stage, head));
     offset += stage.partitions * stage.block_frames;
   }

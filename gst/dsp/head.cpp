@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A stage as the head, and a head of several blocks that are complete at once.
+#include "dsp/head.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <vector>
+
+#include "dsp/floatpool.hpp"
+#include "dsp/spectrum.hpp"
+
+namespace mt::dsp {
+namespace {
+
+class SingleHead final : public Head {
+public:
+  SingleHead (const StageShape &shape, const Impulse &ir, const Routing &routing,
+      std::size_t channels, Planning planning, WorkCounts &counts)
+      : stage_ {shape, ir, routing, channels, planning, counts}
+  {}
+
+  const StageShape &shape () const noexcept override { return stage_.shape (); }
+  PlanSource plan_source () const noexcept override { return stage_.plan_source (); }
+  std::span<const std::size_t> inputs () const noexcept override { return stage_.inputs (); }
+  std::span<const std::size_t> outputs () const noexcept override { return stage_.outputs (); }
+  void advance (std::size_t ring_begin) noexcept override
+  {
+    stage_.advance (ring_begin + shape ().block_frames);
+  }
+
+  void transform (
+      const InputRings &inputs, std::uint64_t time, BlockRange, bool finished) noexcept override
+  {
+    const std::uint64_t window_begin = time - std::min<std::uint64_t> (time, shape ().block_frames);
+    for (const std::size_t c : stage_.inputs ())
+      stage_.hear (c, inputs.audible_until[c] > window_begin);
+    if (finished)
+      stage_.prepare ();
+    for (const std::size_t c : stage_.inputs ())
+      stage_.transform (c, inputs.samples[c]);
+  }
+
+  bool render (std::size_t output, BlockRange, bool finished, std::span<float> out,
+      std::span<const float> addend) noexcept override
+  {
+    if (finished)
+      stage_.accumulate (output, 0, stage_.tiles ());
+    else
+      stage_.accumulate_partial (output);
+    return stage_.render (output, out, addend);
+  }
+
+  void forget () noexcept override { stage_.forget (); }
+  void reset () noexcept override { stage_.reset (); }
+
+private:
+  Stage stage_;
+};
+
+/// Rows of sums that multiply_accumulate_blocks() makes together.
+constexpr std::size_t kRows = kSumsInRegisters;
+
+class BatchHead final : public Head {
+public:
+  BatchHead (const StageShape &shape, const Impulse &ir, const Routing &routing,
+      std::size_t channels, Planning planning, WorkCounts &counts);
+
+  const StageShape &shape () const noexcept override { return shape_; }
+  PlanSource plan_source () const noexcept override { return transform_.plan_source (); }
+  std::span<const std::size_t> inputs () const noexcept override { return used_inputs_; }
+  std::span<const std::size_t> outputs () const noexcept override { return used_outputs_; }
+  void advance (std::size_t ring_begin) noexcept override;
+  void transform (const InputRings &inputs, std::uint64_t time, BlockRange blocks,
+      bool finished) noexcept override;
+  bool render (std::size_t output, BlockRange blocks, bool finished, std::span<float> out,
+      std::span<const float> addend) noexcept override;
+  void forget () noexcept override;
+  void reset () noexcept override;
+
+private:
+  struct Response {
+    TiledSpectra spectra;              // partition p in slot kRows - 1 + p, zeros before and behind
+    std::vector<std::uint8_t> audible; // of each partition
+    bool dense;                        // all audible
+  };
+  struct Input {
+    TiledSpectra history;              // block j of the span in slot slot_of (j), older ones behind
+    std::vector<std::uint8_t> audible; // of each slot
+    bool dense;                        // all audible
+  };
+  struct PathState {
+    Path path;
+    std::array<std::vector<SlotRun>, kMaxBlocksTogether> runs; // of the rows that begin there
+  };
+  struct Output {
+    std::vector<PathState> paths;
+    std::array<std::vector<Product>, kMaxBlocksTogether> products; // of the rows that begin there
+  };
+
+  std::size_t pool_floats () const noexcept;
+  Response make_response (const Impulse &ir, std::size_t channel);
+  std::size_t slots () const noexcept;
+  std::size_t slot_of (std::size_t block) const noexcept
+  {
+    return newest_ + shape_.blocks_together - 1 - block;
+  }
+  std::size_t collect (PathState &state, std::size_t block, std::size_t rows) noexcept;
+
+  StageShape shape_;
+  std::size_t tiles_;
+  OddTransform transform_;
+  WorkCounts &counts_;
+  std::vector<std::size_t> used_responses_, used_inputs_, used_outputs_;
+  FloatPool pool_;
+  Reach reach_;
+  std::vector<Response> responses_; // by channel of the impulse response
+  std::vector<Input> inputs_;       // by channel of the stream
+  std::vector<Output> outputs_;
+  std::vector<std::span<std::complex<float>>> spectra_; // of the blocks of one output
+  std::size_t newest_ {0};                              // slot of the span's last block
+  std::size_t ring_begin_ {0};
+};
+
+BatchHead::BatchHead (const StageShape &shape, const Impulse &ir, const Routing &routing,
+    std::size_t channels, Planning planning, WorkCounts &counts)
+    : shape_ {shape}, tiles_ {tiles_of (shape.transform_length)},
+      transform_ {shape.transform_length, tiles_ * kTileBins, planning}, counts_ {counts},
+      used_responses_ {used_channels (routing, &Path::ir)}, used_inputs_ {used_channels (
+                                                                routing, &Path::input)},
+      used_outputs_ {used_channels (routing, &Path::output)}, pool_ {pool_floats ()},
+      reach_ {reach_of (pool_floats ())}
+{
+  assert (shape.blocks_together <= kMaxBlocksTogether && shape.offset_frames == 0);
+  const std::size_t bins = tiles_ * kTileBins;
+  responses_.reserve (ir.channels);
+  for (std::size_t c = 0; c < ir.channels; ++c)
+    responses_.push_back (make_response (ir, c));
+  inputs_.reserve (channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const bool used = std::binary_search (used_inputs_.begin (), used_inputs_.end (), c);
+    inputs_.push_back (
+        {{used ? bins : 0, slots (), pool_}, std::vector<std::uint8_t> (slots ()), false});
+  }
+  outputs_.resize (channels);
+  for (const Path &path : routing) {
+    Output &output = outputs_[path.output];
+    output.paths.push_back ({path, {}});
+    for (std::size_t block = 0; block < shape.blocks_together; ++block) {
+      output.paths.back ().runs[block].resize (slots () + 1);
+      output.products[block].push_back (
+          {&responses_[path.ir].spectra, &inputs_[path.input].history, {}});
+    }
+  }
+  for (std::size_t block = 0; block < shape.blocks_together; ++block) {
+    const std::span<float> floats = pool_.take (2 * bins);
+    spectra_.push_back ({reinterpret_cast<std::complex<float> *> (floats.data ()), bins});
+  }
+}
+
+/// Of a history: a whole number of spans, so that none wraps.
+std::size_t BatchHead::slots () const noexcept
+{
+  const std::size_t blocks = shape_.blocks_together;
+  return (shape_.partitions + 2 * blocks - 2) / blocks * blocks;
+}
+
+std::size_t BatchHead::pool_floats () const noexcept
+{
+  const std::size_t bins = tiles_ * kTileBins;
+  return used_responses_.size () * TiledSpectra::floats (bins, shape_.partitions + 2 * kRows - 2) +
+      used_inputs_.size () * TiledSpectra::floats (bins, slots ()) +
+      shape_.blocks_together * 2 * bins;
+}
+
+BatchHead::Response BatchHead::make_response (const Impulse &ir, std::size_t channel)
+{
+  const bool used = std::binary_search (used_responses_.begin (), used_responses_.end (), channel);
+  Response response {{used ? tiles_ * kTileBins : 0, shape_.partitions + 2 * kRows - 2, pool_},
+      std::vector<std::uint8_t> (shape_.partitions), true};
+  if (!used)
+    return response;
+  AlignedVector<float> taps (2 * shape_.transform_length);
+  for (std::size_t p = 0; p < shape_.partitions; ++p) {
+    response.audible[p] = transform_part (
+        transform_, ir, channel, p * shape_.block_frames, shape_.block_frames, taps);
+    response.dense = response.dense && response.audible[p];
+    if (response.audible[p])
+      response.spectra.store (kRows - 1 + p, transform_.spectrum ());
+  }
+  return response;
+}
+
+void BatchHead::advance (std::size_t ring_begin) noexcept
+{
+  ring_begin_ = ring_begin;
+  newest_ = (newest_ == 0 ? slots () : newest_) - shape_.blocks_together;
+  for (const std::size_t c : used_inputs_)
+    std::fill_n (inputs_[c].audible.begin () + static_cast<std::ptrdiff_t> (newest_),
+        shape_.blocks_together, std::uint8_t {0});
+}
+
+void BatchHead::transform (
+    const InputRings &inputs, std::uint64_t time, BlockRange blocks, bool) noexcept
+{
+  const std::uint64_t window_begin = time - std::min<std::uint64_t> (time, shape_.block_frames);
+  for (const std::size_t c : used_inputs_) {
+    Input &input = inputs_[c];
+    const bool audible = inputs.audible_until[c] > window_begin;
+    for (std::size_t block = blocks.first; block < blocks.last; ++block) {
+      input.audible[slot_of (block)] = audible;
+      if (!audible)
+        continue;
+      const std::size_t end = ring_begin_ + (block + 1) * shape_.block_frames;
+      transform_.forward (RingWindow {inputs.samples[c], end, 2 * shape_.block_frames});
+      input.history.store (slot_of (block), transform_.spectrum ());
+      counts_.forward.add (1);
+    }
+    input.dense = std::all_of (input.audible.begin (), input.audible.end (),
+        [] (std::uint8_t sounds) { return sounds != 0; });
+  }
+}
+
+/// The products of a path that go into the sums of `rows` blocks from `block` on, and are not zero
+/// for all of them. Returns how many runs they are.
+std::size_t BatchHead::collect (PathState &state, std::size_t block, std::size_t rows) noexcept
+{
+  const Response &response = responses_[state.path.ir];
+  const Input &input = inputs_[state.path.input];
+  std::vector<SlotRun> &runs = state.runs[block];
+  // The newest block that any row takes goes with partition 0 in the last row, and with what is
+  // before it, zeros, in the others.
+  const std::size_t newest = slot_of (block + rows - 1);
+  const std::size_t count = shape_.partitions + rows - 1;
+  const std::size_t to_wrap = slots () - newest;
+  const auto run = [&] (std::size_t step, std::size_t length) {
+    return SlotRun {static_cast<std::uint32_t> (kRows - rows + step),
+        static_cast<std::uint32_t> (step < to_wrap ? newest + step : step - to_wrap),
+        static_cast<std::uint32_t> (length)};
+  };
+  if (response.dense && input.dense) {
+    const std::size_t first = std::min (count, to_wrap);
+    runs[0] = run (0, first);
+    if (first == count)
+      return 1;
+    runs[1] = run (first, count - first);
+    return 2;
+  }
+  std::size_t found = 0;
+  bool open = false; // the last run may grow
+  for (std::size_t step = 0; step < count; ++step) {
+    // Rows take the partitions step - (rows - 1) to step there.
+    bool wanted = false;
+    for (std::size_t r = 0; r < rows; ++r)
+      wanted =
+          wanted || (step >= r && step - r < shape_.partitions && response.audible[step - r] != 0);
+    const std::size_t slot = step < to_wrap ? newest + step : step - to_wrap;
+    if (!wanted || !input.audible[slot]) {
+      open = false;
+    } else if (open && step != to_wrap) {
+      ++runs[found - 1].count;
+    } else {
+      runs[found++] = run (step, 1);
+      open = true;
+    }
+  }
+  return found;
+}
+
+bool BatchHead::render (std::size_t index, BlockRange blocks, bool, std::span<float> out,
+    std::span<const float> addend) noexcept
+{
+  Output &output = outputs_[index];
+  std::array<BlockSums, kMaxBlocksTogether> sums;
+  std::array<std::complex<float> *, kMaxBlocksTogether> where;
+  std::array<bool, kMaxBlocksTogether> sounds {};
+  for (std::size_t block = blocks.first; block < blocks.last; ++block)
+    where[block] = spectra_[block].data ();
+  std::size_t count = 0;
+  for (std::size_t block = blocks.first, rows = 0; block < blocks.last; block += rows) {
+    rows = blocks.last - block < kRows ? 1 : kRows;
+    bool any = false;
+    for (std::size_t i = 0; i < output.paths.size (); ++i) {
+      const std::size_t found = collect (output.paths[i], block, rows);
+      output.products[block][i].runs = {output.paths[i].runs[block].data (), found};
+      any = any || found > 0;
+    }
+    if (!any)
+      continue;
+    sums[count++] = {output.products[block], std::span {where}.subspan (block, rows)};
+    std::fill_n (sounds.begin () + static_cast<std::ptrdiff_t> (block), rows, true);
+    counts_.sums.add (rows);
+  }
+  if (count == 0)
+    return false;
+  multiply_accumulate_blocks (std::span {sums}.first (count), tiles_, reach_);
+  for (std::size_t block = blocks.first; block < blocks.last; ++block) {
+    const std::size_t at = (block - blocks.first) * shape_.block_frames;
+    const auto block_out = out.subspan (at, shape_.block_frames);
+    const auto block_addend = addend.empty () ? addend : addend.subspan (at, shape_.block_frames);
+    if (sounds[block]) {
+      transform_.inverse (spectra_[block], block_out, block_addend);
+      counts_.inverse.add (1);
+    } else if (addend.empty ()) {
+      std::fill (block_out.begin (), block_out.end (), 0.0f);
+    } else {
+      std::copy (block_addend.begin (), block_addend.end (), block_out.begin ());
+    }
+  }
+  return true;
+}
+
+void BatchHead::forget () noexcept
+{
+  // Spectra that are marked as silent are never read.
+  for (Input &input : inputs_) {
+    std::fill (input.audible.begin (), input.audible.end (), std::uint8_t {0});
+    input.dense = false;
+  }
+}
+
+void BatchHead::reset () noexcept
+{
+  forget ();
+  newest_ = ring_begin_ = 0;
+}
+
+} // namespace
+
+std::unique_ptr<Head> make_head (const StageShape &shape, const Impulse &ir, const Routing &routing,
+    std::size_t channels, Planning planning, WorkCounts &counts)
+{
+  if (shape.blocks_together > 1)
+    return std::make_unique<BatchHead> (shape, ir, routing, channels, planning, counts);
+  return std::make_unique<SingleHead> (shape, ir, routing, channels, planning, counts);
+}
+
+} // namespace mt::dsp
