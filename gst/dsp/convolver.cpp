@@ -89,7 +89,7 @@ Convolver::Convolver (const ConvolverConfig &config, const Impulse &ir, const Pa
   }
   const auto describe = [this] (const StageShape &shape, bool spread, PlanSource source) {
     plan_.stages.push_back ({shape.block_frames, shape.partitions, shape.offset_frames,
-        shape.transform_length, spread, source});
+        shape.transform_length, shape.blocks_together, spread, source});
   };
   describe (head_->shape (), false, head_->plan_source ());
   for (const auto &tail : tails_)

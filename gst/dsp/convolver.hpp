@@ -39,6 +39,7 @@ struct StagePlan {
   std::size_t partitions;
   std::size_t offset_frames;
   std::size_t transform_length; ///< complex values of one FFT
+  std::size_t blocks_together;  ///< worked on at once, see StageShape; 1 for all but the head
   bool spread;                  ///< its work is done in slices
   PlanSource plan_source;       ///< of its FFT
 };

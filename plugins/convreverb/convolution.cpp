@@ -13,22 +13,23 @@ namespace {
 constexpr std::size_t kPieceFrames = 4096; // heard in one go
 constexpr int kTries = 3;                  // to be faster than the stream
 
-/// Where to begin, so that all that the response reaches back to is heard, and the convolver's
-/// blocks begin where those of one that had been there always would: then buffers end where they
-/// end.
+/// Where to begin, so that all that the response reaches back to is heard, and the spans that the
+/// convolver works on begin where those of one that had been there always would: then buffers end
+/// where they end.
 std::uint64_t start_for (
     const dsp::Convolver &convolver, const dsp::InputHistory &history, std::uint64_t end)
 {
   const std::uint64_t begin = history.begin ();
   const std::uint64_t back = std::min<std::uint64_t> (end - begin, convolver.tail_frames ());
-  const std::uint64_t block = convolver.plan ().stages.front ().block_frames;
-  const std::uint64_t wanted = begin + (end - back - begin) / block * block;
+  const dsp::StagePlan &head = convolver.plan ().stages.front ();
+  const std::uint64_t span = head.block_frames * head.blocks_together;
+  const std::uint64_t wanted = begin + (end - back - begin) / span * span;
   std::uint64_t oldest = history.oldest_shared ();
   if (oldest > begin) // and about to be overwritten: some room for being late
     oldest += 4 * dsp::InputHistory::kSegmentFrames;
   if (wanted >= oldest)
     return wanted;
-  return std::min (end, begin + (oldest - begin + block - 1) / block * block);
+  return std::min (end, begin + (oldest - begin + span - 1) / span * span);
 }
 
 /// From `from` on, until the stream is reached or all has been heard twice over. False when the

@@ -204,9 +204,12 @@ void ReverbStream::describe (GstStructure *stats) const
     const dsp::Convolver &convolver = active.convolver;
     const std::vector<dsp::StagePlan> &stages = convolver.plan ().stages;
     std::string plan;
-    for (const dsp::StagePlan &stage : stages)
+    for (const dsp::StagePlan &stage : stages) {
       plan += (plan.empty () ? "" : " + ") + std::to_string (stage.partitions) + " x " +
           std::to_string (stage.block_frames) + (stage.spread ? " spread" : "");
+      if (stage.blocks_together > 1)
+        plan.append (" ").append (std::to_string (stage.blocks_together)).append (" together");
+    }
     gst_structure_set (stats, "plan", G_TYPE_STRING, plan.c_str (), nullptr);
     field ("block-frames", stages.front ().block_frames);
     field ("partitions", stages.front ().partitions);
