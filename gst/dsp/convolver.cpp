@@ -117,10 +117,8 @@ void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noex
 
     // Output up to here is due, the first latency_frames of it from the blocks before.
     const bool finished = filled_ == span;
-    if (finished || filled_ > covered_ + config_.latency_frames) {
+    if (finished || filled_ > covered_ + config_.latency_frames)
       render (finished);
-      covered_ = filled_;
-    }
     put (part, step, GainLine::at (dry, frames, done), GainLine::at (wet, frames, done));
     done += step;
     if (finished)
@@ -131,7 +129,6 @@ void Convolver::process (std::span<float> io, GainRange dry, GainRange wet) noex
 /// Appends `frames` frames to every channel's current span.
 void Convolver::take (const float *io, std::size_t frames) noexcept
 {
-  const std::size_t span = head_->shape ().span_frames ();
   const auto note = [&] (std::size_t channel, Taken taken) {
     if (taken.audible) {
       inputs_.audible_until[channel] = audible_until_ = time_ + frames;
@@ -140,11 +137,6 @@ void Convolver::take (const float *io, std::size_t frames) noexcept
     if (taken.not_finite > 0)
       counts_.not_finite.add (taken.not_finite);
   };
-  if (filled_ == 0 && frames < span) {
-    // What comes later in this span must not be what was there a round of the ring ago.
-    for (auto &samples : inputs_.samples)
-      std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin), span, 0.0f);
-  }
   for (std::size_t first = 0; first < config_.channels; first += kChannelsAtOnce) {
     const std::size_t count = std::min (kChannelsAtOnce, config_.channels - first);
     std::array<float *, kChannelsAtOnce> out;
@@ -194,20 +186,30 @@ void Convolver::put_part (
   }
 }
 
-/// Makes the wet output of the current span from covered_ on, as far as its frames are there.
+/// Makes the wet output of the current span from covered_ on: all of it, or the blocks that output
+/// is due of, as far as their frames are there.
 void Convolver::render (bool finished) noexcept
 {
   if (!begun_)
     head_->advance (in_.begin);
   begun_ = true;
   const std::size_t block = head_->shape ().block_frames;
-  const BlockRange blocks {covered_ / block, (filled_ + block - 1) / block};
-  head_->transform (inputs_, time_ - filled_, blocks, finished);
-  for (const std::size_t output : head_->outputs ()) {
-    const bool sounds = render_output (output, blocks, finished);
-    if (finished && !sounds)
-      counts_.silent_blocks.add (head_->shape ().blocks_together);
+  const std::size_t due = finished ? filled_ : filled_ - config_.latency_frames;
+  const BlockRange blocks {covered_ / block, (due + block - 1) / block};
+  const std::size_t end = blocks.last * block;
+  if (end > filled_) {
+    // What comes later must not be what was there a round of the ring ago.
+    for (auto &samples : inputs_.samples)
+      std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin + filled_),
+          end - filled_, 0.0f);
   }
+  head_->transform (inputs_, time_ - filled_, blocks, finished);
+  const std::size_t covered = std::min (filled_, end);
+  for (const std::size_t output : head_->outputs ()) {
+    if (!render_output (output, blocks, finished))
+      counts_.silent_blocks.add (covered / block - covered_ / block);
+  }
+  covered_ = covered;
 }
 
 /// These blocks of the head and what the tails give to them. False when all are silent.

@@ -118,8 +118,8 @@ public:
   std::size_t tail_frames () const noexcept { return config_.latency_frames + ir_frames_ - 1; }
 
   /// True as long as an input of zeros would still give an output that is not. It turns false when
-  /// the last sound has rung out and a block is complete, and true with audible input. Asked
-  /// between two calls, by the thread that calls process().
+  /// the last sound has rung out and a span of the head is complete, and true with audible input.
+  /// Asked between two calls, by the thread that calls process().
   bool is_ringing () const noexcept { return ringing_; }
 
   /// Does not change. Any thread.

@@ -89,23 +89,21 @@ private:
     std::vector<std::uint8_t> audible; // of each slot
     bool dense;                        // all audible
   };
-  struct PathState {
-    Path path;
-    std::array<std::vector<SlotRun>, kMaxBlocksTogether> runs; // of the rows that begin there
-  };
   struct Output {
-    std::vector<PathState> paths;
+    std::vector<Path> paths;
     std::array<std::vector<Product>, kMaxBlocksTogether> products; // of the rows that begin there
   };
 
   std::size_t pool_floats () const noexcept;
   Response make_response (const Impulse &ir, std::size_t channel);
   std::size_t slots () const noexcept;
+  std::size_t most_runs () const noexcept { return slots () + 1; } // of one path in one pass
   std::size_t slot_of (std::size_t block) const noexcept
   {
     return newest_ + shape_.blocks_together - 1 - block;
   }
-  std::size_t collect (PathState &state, std::size_t block, std::size_t rows) noexcept;
+  std::size_t collect (const Path &path, std::size_t block, std::size_t rows,
+      std::span<SlotRun> runs) const noexcept;
 
   StageShape shape_;
   std::size_t tiles_;
@@ -118,6 +116,7 @@ private:
   std::vector<Input> inputs_;       // by channel of the stream
   std::vector<Output> outputs_;
   std::vector<std::span<std::complex<float>>> spectra_; // of the blocks of one output
+  std::vector<SlotRun> runs_;                           // of one output, by first row and path
   std::size_t newest_ {0};                              // slot of the span's last block
   std::size_t ring_begin_ {0};
 };
@@ -145,13 +144,16 @@ BatchHead::BatchHead (const StageShape &shape, const Impulse &ir, const Routing 
   outputs_.resize (channels);
   for (const Path &path : routing) {
     Output &output = outputs_[path.output];
-    output.paths.push_back ({path, {}});
+    output.paths.push_back (path);
     for (std::size_t block = 0; block < shape.blocks_together; ++block) {
-      output.paths.back ().runs[block].resize (slots () + 1);
       output.products[block].push_back (
           {&responses_[path.ir].spectra, &inputs_[path.input].history, {}});
     }
   }
+  std::size_t most_paths = 0;
+  for (const Output &output : outputs_)
+    most_paths = std::max (most_paths, output.paths.size ());
+  runs_.resize (shape.blocks_together * most_paths * most_runs ());
   for (std::size_t block = 0; block < shape.blocks_together; ++block) {
     const std::span<float> floats = pool_.take (2 * bins);
     spectra_.push_back ({reinterpret_cast<std::complex<float> *> (floats.data ()), bins});
@@ -223,11 +225,11 @@ void BatchHead::transform (
 
 /// The products of a path that go into the sums of `rows` blocks from `block` on, and are not zero
 /// for all of them. Returns how many runs they are.
-std::size_t BatchHead::collect (PathState &state, std::size_t block, std::size_t rows) noexcept
+std::size_t BatchHead::collect (
+    const Path &path, std::size_t block, std::size_t rows, std::span<SlotRun> runs) const noexcept
 {
-  const Response &response = responses_[state.path.ir];
-  const Input &input = inputs_[state.path.input];
-  std::vector<SlotRun> &runs = state.runs[block];
+  const Response &response = responses_[path.ir];
+  const Input &input = inputs_[path.input];
   // The newest block that any row takes goes with partition 0 in the last row, and with what is
   // before it, zeros, in the others.
   const std::size_t newest = slot_of (block + rows - 1);
@@ -281,8 +283,10 @@ bool BatchHead::render (std::size_t index, BlockRange blocks, bool, std::span<fl
     rows = blocks.last - block < kRows ? 1 : kRows;
     bool any = false;
     for (std::size_t i = 0; i < output.paths.size (); ++i) {
-      const std::size_t found = collect (output.paths[i], block, rows);
-      output.products[block][i].runs = {output.paths[i].runs[block].data (), found};
+      const auto runs = std::span {runs_}.subspan (
+          (block * output.paths.size () + i) * most_runs (), most_runs ());
+      const std::size_t found = collect (output.paths[i], block, rows, runs);
+      output.products[block][i].runs = runs.first (found);
       any = any || found > 0;
     }
     if (!any)

@@ -23,8 +23,9 @@ struct BlockRange {
 
 /// Convolves spans of C = StageShape::span_frames () frames, one or several blocks of B, with the
 /// head of the response. For each span: advance(), then as often as output of it is due transform()
-/// and render() each output, for the blocks that have changed since the last time; `finished` with
-/// the time when all of it is there.
+/// and render() each output. A range of blocks begins with the first one that was not complete the
+/// last time, so all before it have been transformed; `finished`: all of the span is there, and the
+/// range goes to its end.
 ///
 /// Threads as Stage.
 class Head {

@@ -19,14 +19,16 @@ constexpr std::size_t kMinBlock = 16;
 constexpr std::size_t kMaxBlock = 65536;
 constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
 
-// Measured in the engine, on one core of an AMD EPYC (Zen 4): docs/decisions/0009-partitions.md.
+// Measured in the engine, on one core of an AMD EPYC (Zen 4; k4096Factor, kAgainNs and kTogetherNs
+// on Zen 5, in proportion): docs/decisions/0009-partitions.md.
 
 /// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples before or after.
 constexpr std::array kTransformNs {
-    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.25, 1.4, 2.0, 2.4, 2.7, 3.0};
-/// Other lengths between 288 and 7679 take that much more a bin than powers of two: below 3840,
-/// below 4608 and behind it.
-constexpr double kOddFactor = 1.35, kLongOddFactor = 1.25, kLongerOddFactor = 1.12;
+    1.6, 1.2, 1.05, 1.0, 0.98, 1.0, 1.1, 1.25, 1.6, 2.0, 2.4, 2.7, 3.0};
+/// Other lengths between 288 and 3839 take that much more a bin than powers of two.
+constexpr double kOddFactor = 1.35;
+/// And 4096 that much less than those around it.
+constexpr double k4096Factor = 0.87;
 /// And lengths that FFTW is not done with timing in what a start may take for it, so it guesses.
 constexpr double kGuessedFactor = 1.7;
 constexpr double kTransformFixedNs = 25.0;
@@ -56,10 +58,10 @@ double odd_factor (std::size_t length) noexcept
   const std::size_t odd = length >> std::countr_zero (length);
   if ((length > 23040 && odd > 15) || (length > 32768 && odd > 9))
     return kGuessedFactor; // docs/decisions/0004-fftw.md has the seconds
-  if (odd == 1 || length < 288 || (length <= 1280 && odd <= 5) || length >= 7680 ||
-      (length >= 6144 && odd <= 3))
-    return 1.0;
-  return length < 3840 ? kOddFactor : length < 4608 ? kLongOddFactor : kLongerOddFactor;
+  if (length == 4096)
+    return k4096Factor;
+  const bool is_quick = odd == 1 || length < 288 || length >= 3840 || (length <= 1280 && odd <= 5);
+  return is_quick ? 1.0 : kOddFactor;
 }
 
 double transform_ns (std::size_t length) noexcept
@@ -87,7 +89,7 @@ double sums_ns (std::size_t length, std::size_t partitions, std::size_t blocks_a
     return kSumsFixedNs + bins * count * kSingleNs;
   // The blocks between two passes add 1, 2, 3 newest blocks, or a small pass at half-time all four
   // to all that are left. A pass reads zeros past the last partition.
-  const double half_time = blocks_at_once > kSumsInRegisters ? blocks - 2.0 : 0.0;
+  const double half_time = blocks_at_once > kSumsInRegisters ? blocks - 2.0 : 0.0; // fitted
   const double near = static_cast<double> (kSumsInRegisters - 1) / 2.0;
   return kSumsFixedNs * blocks / 4.0 +
       bins *

@@ -25,7 +25,8 @@ struct StageShape {
   /// Blocks whose sums are made in one pass over the response: 1, 4 or kMaxBlocksAtOnce.
   std::size_t blocks_at_once;
   /// Of the head: blocks that are worked on together, when the last of them is complete; the calls
-  /// (or the batches) are that long. More than 1: blocks_at_once says nothing. 1 for all others.
+  /// (or the batches) are that long. At most kMaxBlocksTogether; more than 1: blocks_at_once says
+  /// nothing. 1 for all other stages.
   std::size_t blocks_together {1};
 
   /// Frames that are worked on at once.

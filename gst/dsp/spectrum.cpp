@@ -536,6 +536,9 @@ void multiply_accumulate_ahead (std::span<const Product> products, TileRange til
 void multiply_accumulate_blocks (
     std::span<const BlockSums> blocks, std::size_t tiles, Reach reach) noexcept
 {
+  assert (std::all_of (blocks.begin (), blocks.end (), [] (const BlockSums &block) {
+    return block.out.size () == 1 || block.out.size () == kSumsInRegisters;
+  }));
   HWY_DYNAMIC_DISPATCH (accumulate_blocks) (blocks, tiles, reach);
 }
 

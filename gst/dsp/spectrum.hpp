@@ -15,7 +15,8 @@ namespace mt::dsp {
 /// are read while its sums stay in registers, is read from its begin to its end.
 inline constexpr std::size_t kTileBins = 16;
 
-/// Sums that one pass of multiply_accumulate_ahead() keeps in registers.
+/// Sums that one pass of multiply_accumulate_ahead() and multiply_accumulate_blocks() keeps in
+/// registers.
 inline constexpr std::size_t kSumsInRegisters = 4;
 
 /// How many tiles a spectrum takes; the last one may be padded.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Uniformly partitioned overlap-save with a frequency-domain delay line, four blocks at a time.
+// Uniformly partitioned overlap-save with a frequency-domain delay line, several blocks at a time.
 #include "dsp/stage.hpp"
 
 #include <algorithm>
@@ -255,11 +255,14 @@ void Stage::accumulate (std::size_t index, std::size_t first, std::size_t end) n
   const std::span<float *const> ahead = std::span {output.ahead}.first (blocks_left ());
   for (std::size_t group = 0; group < shape_.blocks_at_once; ++group) {
     const TileRange tiles {first, end, group, shape_.blocks_at_once, run_};
-    const std::size_t blocks = age (group), newest = newest_left_out (blocks);
+    const std::size_t blocks = age (group);
     if (blocks == 0) {
       if (any_run (output.all))
         multiply_accumulate_ahead (output.all, tiles, {}, spectrum (), ahead, reach_);
-    } else if (newest == kNearest && any_run (output.nearest[newest])) {
+      continue;
+    }
+    const std::size_t newest = newest_left_out (blocks);
+    if (newest == kNearest && any_run (output.nearest[newest])) {
       // Half-time: what has come since the pass goes into the sums of all blocks that are left.
       const auto rows = ahead.subspan (blocks - 1);
       multiply_accumulate_ahead (output.nearest[newest], tiles,

@@ -58,7 +58,9 @@ bool transform_part (OddTransform &transform, const Impulse &ir, std::size_t cha
 /// Partitions are worked out for K = blocks_at_once blocks at a time, in one pass over the response
 /// with the history as far as it is known. One in K tiles does so in each block, so that all blocks
 /// cost the same: group g of the tiles in the blocks b with b - g divisible by K, see TileRange.
-/// The other tiles add to what that pass has left them the up to K - 1 blocks that have come since.
+/// The other tiles add to what that pass has left them the up to 3 newest blocks. With K = 8 all
+/// that have come since would be up to 7: after 4 blocks a small pass over these adds them to what
+/// is left for the last four.
 ///
 /// A block that is not complete yet can be rendered as far as it is there: advance() and hear()
 /// what is known, transform(), accumulate_partial() and render(); sum_older() is done in the first
@@ -157,8 +159,8 @@ private:
   {
     return (block_ - group) % shape_.blocks_at_once;
   }
-  /// So many of the newest blocks are not in what has been left for the block of this age, at least
-  /// 1. With eight blocks at once the sums for the last four are completed at half-time.
+  /// So many of the newest blocks are not in what has been left for the block of this age, 1 or
+  /// more. With eight blocks at once the sums for the last four are completed at half-time.
   static std::size_t newest_left_out (std::size_t age) noexcept { return (age - 1) % kNearest + 1; }
   void note_what_is_left (Output &output) noexcept;
   std::span<const float> left (const Output &output, std::size_t group) const noexcept;

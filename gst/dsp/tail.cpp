@@ -64,8 +64,7 @@ std::vector<Tail::Place> Tail::cut (std::size_t slices) const
   return ends;
 }
 
-void Tail::end_span (
-    const InputRings &inputs, std::uint64_t time, std::size_t ring_end) noexcept
+void Tail::end_span (const InputRings &inputs, std::uint64_t time, std::size_t ring_end) noexcept
 {
   const std::size_t block = stage_.shape ().block_frames;
   read_position_ += span_frames_;

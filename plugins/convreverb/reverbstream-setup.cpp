@@ -117,9 +117,10 @@ void ReverbStream::build (const Layout &layout, dsp::Planning planning)
   crossfade_.stop (); // two of them might be more than there is memory for
   auto made = make_convolution (config_for (layout, planning), *impulse_);
   for (const dsp::StagePlan &stage : made->convolver.plan ().stages) {
-    GST_INFO_OBJECT (transform_, "from frame %zu on %zu partitions of %zu frames, FFT of %zu %s",
-        stage.offset_frames, stage.partitions, stage.block_frames, stage.transform_length,
-        name_of (stage.plan_source));
+    GST_INFO_OBJECT (transform_,
+        "from frame %zu on %zu partitions of %zu frames, %zu at a time, FFT of %zu %s",
+        stage.offset_frames, stage.partitions, stage.block_frames, stage.blocks_together,
+        stage.transform_length, name_of (stage.plan_source));
   }
   crossfade_.start (std::move (made));
   layout_ = layout;

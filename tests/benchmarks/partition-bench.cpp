@@ -54,6 +54,10 @@ std::vector<dsp::Partition> parse_partitions (const std::string &text, std::size
       std::size_t at_once = dsp::best_blocks_at_once (length, count);
       if (stage >> star >> number)
         (star == '@' ? together : at_once) = number;
+      if (star != 0 && star != '@' && star != '*')
+        throw std::invalid_argument ("'" + word + "' has neither * nor @ behind the block");
+      if (offset % head != 0)
+        throw std::invalid_argument ("'" + word + "' begins inside a span of the head");
       if (together == 0 || together > (partition.empty () ? dsp::kMaxBlocksTogether : 1))
         throw std::invalid_argument ("'" + word + "' has too many blocks together");
       partition.push_back ({block, count, offset, length, at_once, together});

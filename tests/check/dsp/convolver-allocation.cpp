@@ -71,12 +71,47 @@ START_TEST (test_process_does_not_allocate)
   }
 END_TEST
 
+START_TEST (test_blocks_together_do_not_allocate)
+  {
+    const auto channels = static_cast<std::size_t> (_i);
+    std::mt19937 random {2};
+    std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
+    Impulse ir {std::vector<float> (6000 * channels), channels};
+    for (float &tap : ir.samples)
+      tap = uniform (random);
+    // Six blocks of 80 in a span, then two stages.
+    const Partition partition {
+        {80, 12, 0, 80, 1, 6}, {480, 4, 960, 480, 4}, {960, 4, 2880, 960, 8}};
+    std::vector<float> io (1500 * channels);
+    for (const std::size_t latency : {0, 400, 479}) {
+      Convolver convolver {{.channels = channels,
+                               .chunk_frames = 480,
+                               .latency_frames = latency,
+                               .planning = Planning::estimate},
+          ir, partition};
+      for (int call = 0; call < 100; ++call) {
+        for (float &sample : io)
+          sample = call / 20 % 2 ? 0.0f : uniform (random);
+        const std::size_t frames = call % 2 ? 1 + random () % 1500 : 480;
+        const auto part = std::span {io}.first (frames * channels);
+        ck_assert_uint_eq (mt::test::allocations_in ([&] {
+          convolver.process (part, {1.0f, 0.5f}, {0.5f, 1.0f});
+          if (call % 50 == 49)
+            convolver.reset ();
+        }),
+            0);
+      }
+    }
+  }
+END_TEST
+
 int main ()
 {
   Suite *suite = suite_create ("convolver-allocation");
   TCase *test_case = tcase_create ("allocation");
   tcase_add_test (test_case, test_the_count_counts);
   tcase_add_loop_test (test_case, test_process_does_not_allocate, 1, 4);
+  tcase_add_loop_test (test_case, test_blocks_together_do_not_allocate, 1, 4);
   suite_add_tcase (suite, test_case);
   return mt::test::run_all (suite);
 }

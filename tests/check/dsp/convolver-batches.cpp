@@ -17,13 +17,17 @@ constexpr std::size_t kFrames = 900; // of the response
 
 struct Case {
   std::size_t block, together;
-  std::size_t head, tail; // partitions; tail: of one span, 0 for none
+  std::size_t head;        // partitions
+  std::size_t tail, spans; // partitions of so many spans; 0 for none
+  std::size_t at_once;     // of the tail
   std::size_t span () const { return block * together; }
+  std::size_t tail_block () const { return block * together * spans; }
 };
-// All rows by fours, some left over, fewer than four; response of many spans and of less than one.
-constexpr Case kCases[] = {{16, 4, 57, 0}, {16, 5, 57, 0}, {32, 7, 29, 0}, {16, 16, 57, 0},
-    {48, 2, 19, 0}, {80, 3, 12, 0}, {160, 8, 6, 0}, {900, 4, 1, 0}, {16, 4, 12, 12}, {16, 6, 18, 7},
-    {24, 8, 16, 3}};
+// All rows by fours, some left over, fewer than four; response of many spans and of less than one;
+// tails of one span and of several, whose work is in slices.
+constexpr Case kCases[] = {{16, 4, 57}, {16, 5, 57}, {32, 7, 29}, {16, 16, 57}, {48, 2, 19},
+    {80, 3, 12}, {160, 8, 6}, {900, 4, 1}, {16, 4, 12, 12, 1, 4}, {16, 6, 18, 7, 1, 4},
+    {24, 8, 16, 3, 1, 1}, {16, 4, 20, 5, 2, 8}, {16, 2, 10, 8, 3, 4}};
 
 Partition partition_of (const Case &each)
 {
@@ -31,10 +35,10 @@ Partition partition_of (const Case &each)
   Partition out {{each.block, each.head, 0, length, 1, each.together}};
   const std::size_t offset = each.block * each.head;
   if (each.tail > 0)
-    out.push_back (
-        {each.span (), each.tail, offset, transform_length (each.span (), each.tail), 4});
-  ck_assert_uint_ge (offset + each.tail * each.span (), kFrames);
-  ck_assert (each.tail == 0 || offset >= 2 * each.span ());
+    out.push_back ({each.tail_block (), each.tail, offset,
+        transform_length (each.tail_block (), each.tail), each.at_once});
+  ck_assert_uint_ge (offset + each.tail * each.tail_block (), kFrames);
+  ck_assert (each.tail == 0 || may_spread (out.back (), each.span ()));
   return out;
 }
 
@@ -93,12 +97,13 @@ START_TEST (test_holes_in_sound_and_response)
   {
     const Case &each = kCases[_i];
     for (unsigned seed = 0; seed < 6; ++seed) {
+      const std::size_t latency = seed % 2 * (each.span () - 7);
       auto ir = noise_impulse (kFrames, 2, 1);
       punch (ir.samples, 2, seed % 2 ? 3 * each.block : 400, seed);
       auto x = noise (2 * (4 * kFrames + 6 * each.span ()), 3);
       punch (x, 2, seed % 3 ? 2 * each.span () : 3 * kFrames, seed + 100);
-      const auto want = direct (x, ir, 2, 0);
-      Convolver convolver = make (each, 2, ir);
+      const auto want = direct (x, ir, 2, latency);
+      Convolver convolver = make (each, 2, ir, latency);
       for (const Sizes &sizes :
           {Sizes {each.span ()}, Sizes {4, 2 * each.span ()}, Sizes {5, each.block}}) {
         convolver.reset ();
@@ -128,6 +133,62 @@ START_TEST (test_true_stereo)
         want[2 * n + path % 2] += wet[2 * n + path / 2];
     }
     ck_close (y, want, 2 * kMinus120Db, text (each, 0).c_str ());
+  }
+END_TEST
+
+START_TEST (test_channels_without_paths)
+  {
+    // Of three channels one goes nowhere and to one nothing leads; of the response one is not used.
+    const Case &each = kCases[_i];
+    const auto ir = noise_impulse (kFrames, 3, 1);
+    const auto x = noise (3 * (2 * kFrames + 5 * each.span ()), 2);
+    auto wanted = config (3, each.span ());
+    wanted.routing = {{0, 0, 2}, {2, 0, 0}, {2, 1, 2}};
+    Convolver convolver {wanted, ir, partition_of (each)};
+    Frames y = x;
+    run (convolver, y, Sizes {3, 2 * each.span ()});
+    std::vector<double> want (x.size ());
+    for (const Path &path : wanted.routing) {
+      Impulse one {Frames (kFrames), 1};
+      for (std::size_t k = 0; k < kFrames; ++k)
+        one.samples[k] = ir.samples[3 * k + path.ir];
+      const auto wet = direct (x, one, 3, 0).wet;
+      for (std::size_t n = 0; n < x.size () / 3; ++n)
+        want[3 * n + path.output] += wet[3 * n + path.input];
+    }
+    ck_close (y, want, 2 * kMinus120Db, text (each, 0).c_str ());
+  }
+END_TEST
+
+START_TEST (test_late_calls_do_no_work_twice)
+  {
+    // Output that is due late is made of blocks that are complete, whatever the calls.
+    const Case &each = kCases[_i];
+    if (each.tail > 0)
+      return;
+    const auto ir = noise_impulse (kFrames, 1, 1);
+    Convolver convolver = make (each, 1, ir, each.span () - each.block);
+    const std::size_t spans = 12;
+    Frames y = noise (spans * each.span (), 2);
+    run (convolver, y, Sizes {each.block - 1});
+    ck_assert_uint_eq (convolver.work ().forward_transforms, spans * each.together);
+    ck_assert_uint_eq (convolver.work ().inverse_transforms, spans * each.together);
+  }
+END_TEST
+
+START_TEST (test_silent_blocks_are_counted_in_parts_too)
+  {
+    const Case &each = kCases[_i];
+    const auto ir = noise_impulse (kFrames, 1, 1);
+    const std::size_t frames = 20 * each.span () + 20 * kFrames;
+    for (const Sizes &sizes : {Sizes {each.span ()}, Sizes {each.block}, Sizes {3, each.span ()}}) {
+      Convolver convolver = make (each, 1, ir);
+      Frames y (frames);
+      run (convolver, y, sizes);
+      const ConvolverWork work = convolver.work ();
+      ck_assert_uint_eq (work.blocks, frames / each.span () * each.together);
+      ck_assert_uint_eq (work.silent_blocks, frames / each.block);
+    }
   }
 END_TEST
 
@@ -246,6 +307,9 @@ int main ()
   tcase_add_loop_test (test_case, test_calls_of_any_size, 0, kCount);
   tcase_add_loop_test (test_case, test_holes_in_sound_and_response, 0, kCount);
   tcase_add_loop_test (test_case, test_true_stereo, 0, kCount);
+  tcase_add_loop_test (test_case, test_channels_without_paths, 0, kCount);
+  tcase_add_loop_test (test_case, test_late_calls_do_no_work_twice, 0, kCount);
+  tcase_add_loop_test (test_case, test_silent_blocks_are_counted_in_parts_too, 0, kCount);
   tcase_add_test (test_case, test_every_instruction_set);
   tcase_add_loop_test (test_case, test_work_follows_sound, 0, kCount);
   tcase_add_loop_test (test_case, test_reset_and_bits, 0, kCount);

@@ -155,7 +155,7 @@ START_TEST (test_every_plan_of_the_model)
               std::string key = text (partition) + (batch > 1 ? "late " : "");
               for (const StageShape &stage : partition)
                 key += schedule == Schedule::spread &&
-                        may_spread (stage, partition.front ().block_frames)
+                        may_spread (stage, partition.front ().span_frames ())
                     ? 's'
                     : '-';
               if (seen.insert (key).second)

@@ -74,7 +74,8 @@ std::map<std::string, std::pair<PartitionRequest, Partition>> choices (
         const Partition partition = choose_partition (request);
         std::string key = schedule == Schedule::spread ? "spread-" : "spike-";
         for (const StageShape &stage : partition)
-          key += std::to_string (stage.block_frames) + '-';
+          key += std::to_string (stage.block_frames) + '@' +
+              std::to_string (stage.blocks_together) + '-';
         all.emplace (key, std::pair {request, partition}); // the shortest response
       }
     }
