@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <limits>
+#include <algorithm>
 #include <random>
 #include <span>
 #include <vector>
@@ -36,37 +37,51 @@ START_TEST (test_the_count_counts)
   }
 END_TEST
 
+/// Calls of the usual size and of any other, with sound and without, the first one as well: nothing
+/// is left for it to set up.
+static void check_calls (Convolver &convolver, std::size_t usual, std::size_t longest)
+{
+  std::mt19937 random {1};
+  std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
+  const std::size_t channels = convolver.channels ();
+  std::vector<float> io (longest * channels);
+  for (int call = 0; call < 80; ++call) {
+    for (float &sample : io)
+      sample = call / 20 == 2 ? 0.0f : uniform (random);
+    if (call % 10 == 5)
+      io[channels * 3] = std::numeric_limits<float>::infinity ();
+    const std::size_t frames = call % 2 ? 1 + random () % longest : usual;
+    const auto part = std::span {io}.first (frames * channels);
+    ck_assert_uint_eq (mt::test::allocations_in ([&] {
+      convolver.process (part, {1.0f, 0.5f}, {0.5f, 1.0f});
+      if (call % 20 == 19)
+        convolver.reset ();
+    }),
+        0);
+  }
+}
+
+static Impulse random_impulse (std::size_t frames, std::size_t channels)
+{
+  std::mt19937 random {2};
+  std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
+  Impulse ir {std::vector<float> (frames * channels), channels};
+  std::generate (ir.samples.begin (), ir.samples.end (), [&] { return uniform (random); });
+  return ir;
+}
+
 START_TEST (test_process_does_not_allocate)
   {
     const auto channels = static_cast<std::size_t> (_i);
-    std::mt19937 random {1};
-    std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
-    Impulse ir {std::vector<float> (40000 * channels), channels};
-    for (float &tap : ir.samples)
-      tap = uniform (random);
-    std::vector<float> io (10007 * channels);
+    const Impulse ir = random_impulse (40000, channels);
     for (const std::size_t latency : {0, 200, 239}) {
-      // The first call counts as well: nothing is left for it to set up.
       Convolver convolver {{.channels = channels,
                                .chunk_frames = 240,
                                .latency_frames = latency,
                                .planning = Planning::estimate},
           ir};
       ck_assert_uint_gt (convolver.plan ().stages.size (), 1);
-      for (int call = 0; call < 60; ++call) {
-        for (float &sample : io)
-          sample = uniform (random);
-        if (call % 10 == 5)
-          io[channels * 3] = std::numeric_limits<float>::infinity ();
-        const std::size_t frames = call % 2 ? 1 + random () % 10007 : 240;
-        const auto part = std::span {io}.first (frames * channels);
-        ck_assert_uint_eq (mt::test::allocations_in ([&] {
-          convolver.process (part, {1.0f, 0.5f}, {0.5f, 1.0f});
-          if (call % 20 == 19)
-            convolver.reset ();
-        }),
-            0);
-      }
+      check_calls (convolver, 240, 10007);
     }
   }
 END_TEST
@@ -74,33 +89,17 @@ END_TEST
 START_TEST (test_blocks_together_do_not_allocate)
   {
     const auto channels = static_cast<std::size_t> (_i);
-    std::mt19937 random {2};
-    std::uniform_real_distribution<float> uniform {-1.0f, 1.0f};
-    Impulse ir {std::vector<float> (6000 * channels), channels};
-    for (float &tap : ir.samples)
-      tap = uniform (random);
+    const Impulse ir = random_impulse (6000, channels);
     // Six blocks of 80 in a span, then two stages.
     const Partition partition {
         {80, 12, 0, 80, 1, 6}, {480, 4, 960, 480, 4}, {960, 4, 2880, 960, 8}};
-    std::vector<float> io (1500 * channels);
     for (const std::size_t latency : {0, 400, 479}) {
       Convolver convolver {{.channels = channels,
                                .chunk_frames = 480,
                                .latency_frames = latency,
                                .planning = Planning::estimate},
           ir, partition};
-      for (int call = 0; call < 100; ++call) {
-        for (float &sample : io)
-          sample = call / 20 % 2 ? 0.0f : uniform (random);
-        const std::size_t frames = call % 2 ? 1 + random () % 1500 : 480;
-        const auto part = std::span {io}.first (frames * channels);
-        ck_assert_uint_eq (mt::test::allocations_in ([&] {
-          convolver.process (part, {1.0f, 0.5f}, {0.5f, 1.0f});
-          if (call % 50 == 49)
-            convolver.reset ();
-        }),
-            0);
-      }
+      check_calls (convolver, 480, 1500);
     }
   }
 END_TEST

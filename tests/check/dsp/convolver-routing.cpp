@@ -9,26 +9,6 @@ using namespace mt::test;
 
 namespace {
 
-/// The sum over all paths, each in double by itself.
-std::vector<double> direct_matrix (const Frames &x, const Impulse &ir, std::size_t channels,
-    std::size_t latency, const Routing &routing)
-{
-  std::vector<double> want (x.size ());
-  const std::size_t frames = x.size () / channels;
-  for (const Path &path : routing) {
-    Frames in (frames);
-    for (std::size_t n = 0; n < frames; ++n)
-      in[n] = x[n * channels + path.input];
-    Impulse one {Frames (ir.frames ()), 1};
-    for (std::size_t k = 0; k < ir.frames (); ++k)
-      one.samples[k] = ir.samples[k * ir.channels + path.ir];
-    const auto wet = direct (in, one, 1, latency).wet;
-    for (std::size_t n = 0; n < frames; ++n)
-      want[n * channels + path.output] += wet[n];
-  }
-  return want;
-}
-
 std::string refusal (const ConvolverConfig &wanted, const Impulse &ir)
 {
   try {

@@ -74,6 +74,40 @@ inline Reference direct (
   return out;
 }
 
+/// The sum over all paths, each in double by itself.
+inline std::vector<double> direct_matrix (const Frames &x, const Impulse &ir, std::size_t channels,
+    std::size_t latency, const Routing &routing)
+{
+  std::vector<double> want (x.size ());
+  const std::size_t frames = x.size () / channels;
+  for (const Path &path : routing) {
+    Frames in (frames);
+    for (std::size_t n = 0; n < frames; ++n)
+      in[n] = x[n * channels + path.input];
+    Impulse one {Frames (ir.frames ()), 1};
+    for (std::size_t k = 0; k < ir.frames (); ++k)
+      one.samples[k] = ir.samples[k * ir.channels + path.ir];
+    const auto wet = direct (in, one, 1, latency).wet;
+    for (std::size_t n = 0; n < frames; ++n)
+      want[n * channels + path.output] += wet[n];
+  }
+  return want;
+}
+
+/// Zeros where there was sound, for up to `longest` frames at a time.
+inline void punch (Frames &samples, std::size_t channels, std::size_t longest, std::mt19937 &random)
+{
+  const std::size_t frames = samples.size () / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t n = 0; n < frames;) {
+      const std::size_t end = std::min (frames, n + 1 + random () % longest);
+      for (const bool quiet = random () % 2 == 0; n < end; ++n)
+        if (quiet)
+          samples[n * channels + c] = 0.0f;
+    }
+  }
+}
+
 /// From sample `from` on. One check for all: Check writes each one into a pipe.
 inline void ck_close (const Frames &got, const std::vector<double> &want, float tolerance,
     const char *where = "", std::size_t from = 0)
