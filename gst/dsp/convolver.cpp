@@ -195,25 +195,25 @@ void Convolver::render (bool finished) noexcept
   begun_ = true;
   const std::size_t block = head_->shape ().block_frames;
   const std::size_t due = finished ? filled_ : filled_ - config_.latency_frames;
-  const BlockRange blocks {covered_ / block, (due + block - 1) / block};
-  const std::size_t end = blocks.last * block;
-  if (end > filled_) {
+  const std::size_t last = (due + block - 1) / block, end = last * block;
+  const BlockRange blocks {covered_ / block, last, end > filled_};
+  if (blocks.open) {
     // What comes later must not be what was there a round of the ring ago.
     for (auto &samples : inputs_.samples)
       std::fill_n (samples.begin () + static_cast<std::ptrdiff_t> (in_.begin + filled_),
           end - filled_, 0.0f);
   }
-  head_->transform (inputs_, time_ - filled_, blocks, finished);
+  head_->transform (inputs_, time_ - filled_, blocks);
   const std::size_t covered = std::min (filled_, end);
   for (const std::size_t output : head_->outputs ()) {
-    if (!render_output (output, blocks, finished))
+    if (!render_output (output, blocks))
       counts_.silent_blocks.add (covered / block - covered_ / block);
   }
   covered_ = covered;
 }
 
 /// These blocks of the head and what the tails give to them. False when all are silent.
-bool Convolver::render_output (std::size_t output, BlockRange blocks, bool finished) noexcept
+bool Convolver::render_output (std::size_t output, BlockRange blocks) noexcept
 {
   const std::size_t block = head_->shape ().block_frames;
   const std::size_t begin = blocks.first * block, count = (blocks.last - blocks.first) * block;
@@ -228,7 +228,7 @@ bool Convolver::render_output (std::size_t output, BlockRange blocks, bool finis
     return {};
   };
   const std::span<const float> first = next_tail ();
-  const bool head_sounds = head_->render (output, blocks, finished, wet, first);
+  const bool head_sounds = head_->render (output, blocks, wet, first);
   if (!head_sounds && first.empty ()) {
     std::fill (wet.begin (), wet.end (), 0.0f);
     return false;

@@ -72,8 +72,7 @@ struct ConvolverWork {
 ///
 /// A call that ends inside a block of the head and needs output from it transforms that block as
 /// far as it is there and adds the first partition's product to the sum of all older blocks, which
-/// is worked out once a block (in a span of several, the blocks that have changed are worked out
-/// again). So the latency is L for any buffer sizes.
+/// is worked out once a block. So the latency is L for any buffer sizes.
 ///
 /// Blocks that are known to be silent are left out of transforms and sums, and after the last
 /// sound has rung out nothing is done at all until there is sound again.
@@ -140,7 +139,7 @@ private:
   void put_part (
       float *io, std::size_t frames, std::size_t back, GainLine dry, GainLine wet) noexcept;
   void render (bool finished) noexcept;
-  bool render_output (std::size_t output, BlockRange blocks, bool finished) noexcept;
+  bool render_output (std::size_t output, BlockRange blocks) noexcept;
   void end_span () noexcept;
   void fall_silent () noexcept;
 

@@ -29,25 +29,24 @@ public:
     stage_.advance (ring_begin + shape ().block_frames);
   }
 
-  void transform (
-      const InputRings &inputs, std::uint64_t time, BlockRange, bool finished) noexcept override
+  void transform (const InputRings &inputs, std::uint64_t time, BlockRange blocks) noexcept override
   {
     const std::uint64_t window_begin = time - std::min<std::uint64_t> (time, shape ().block_frames);
     for (const std::size_t c : stage_.inputs ())
       stage_.hear (c, inputs.audible_until[c] > window_begin);
-    if (finished)
+    if (!blocks.open)
       stage_.prepare ();
     for (const std::size_t c : stage_.inputs ())
       stage_.transform (c, inputs.samples[c]);
   }
 
-  bool render (std::size_t output, BlockRange, bool finished, std::span<float> out,
+  bool render (std::size_t output, BlockRange blocks, std::span<float> out,
       std::span<const float> addend) noexcept override
   {
-    if (finished)
-      stage_.accumulate (output, 0, stage_.tiles ());
-    else
+    if (blocks.open)
       stage_.accumulate_partial (output);
+    else
+      stage_.accumulate (output, 0, stage_.tiles ());
     return stage_.render (output, out, addend);
   }
 
@@ -71,9 +70,9 @@ public:
   std::span<const std::size_t> inputs () const noexcept override { return used_inputs_; }
   std::span<const std::size_t> outputs () const noexcept override { return used_outputs_; }
   void advance (std::size_t ring_begin) noexcept override;
-  void transform (const InputRings &inputs, std::uint64_t time, BlockRange blocks,
-      bool finished) noexcept override;
-  bool render (std::size_t output, BlockRange blocks, bool finished, std::span<float> out,
+  void transform (
+      const InputRings &inputs, std::uint64_t time, BlockRange blocks) noexcept override;
+  bool render (std::size_t output, BlockRange blocks, std::span<float> out,
       std::span<const float> addend) noexcept override;
   void forget () noexcept override;
   void reset () noexcept override;
@@ -91,6 +90,8 @@ private:
   };
   struct Output {
     std::vector<Path> paths;
+    AlignedVector<float> older; // what an open block gets from those before it; in tiles
+    bool older_ready, older_silent;
     std::array<std::vector<Product>, kMaxBlocksTogether> products; // of the rows that begin there
   };
 
@@ -103,7 +104,10 @@ private:
     return newest_ + shape_.blocks_together - 1 - block;
   }
   std::size_t collect (const Path &path, std::size_t block, std::size_t rows,
-      std::span<SlotRun> runs) const noexcept;
+      std::size_t first_step, std::span<SlotRun> runs) const noexcept;
+  bool set_products (
+      Output &output, std::size_t block, std::size_t rows, std::size_t first_step) noexcept;
+  bool accumulate_open (Output &output, std::size_t block) noexcept;
 
   StageShape shape_;
   std::size_t tiles_;
@@ -153,6 +157,8 @@ BatchHead::BatchHead (const StageShape &shape, const Impulse &ir, const Routing 
   std::size_t most_paths = 0;
   for (const Output &output : outputs_)
     most_paths = std::max (most_paths, output.paths.size ());
+  for (const std::size_t o : used_outputs_)
+    outputs_[o].older.resize (2 * bins);
   runs_.resize (shape.blocks_together * most_paths * most_runs ());
   for (std::size_t block = 0; block < shape.blocks_together; ++block) {
     const std::span<float> floats = pool_.take (2 * bins);
@@ -200,10 +206,11 @@ void BatchHead::advance (std::size_t ring_begin) noexcept
   for (const std::size_t c : used_inputs_)
     std::fill_n (inputs_[c].audible.begin () + static_cast<std::ptrdiff_t> (newest_),
         shape_.blocks_together, std::uint8_t {0});
+  for (Output &output : outputs_)
+    output.older_ready = false;
 }
 
-void BatchHead::transform (
-    const InputRings &inputs, std::uint64_t time, BlockRange blocks, bool) noexcept
+void BatchHead::transform (const InputRings &inputs, std::uint64_t time, BlockRange blocks) noexcept
 {
   const std::uint64_t window_begin = time - std::min<std::uint64_t> (time, shape_.block_frames);
   for (const std::size_t c : used_inputs_) {
@@ -224,14 +231,14 @@ void BatchHead::transform (
 }
 
 /// The products of a path that go into the sums of `rows` blocks from `block` on, and are not zero
-/// for all of them. Returns how many runs they are.
-std::size_t BatchHead::collect (
-    const Path &path, std::size_t block, std::size_t rows, std::span<SlotRun> runs) const noexcept
+/// for all of them; the newest block that any of these takes is step 0. Returns how many runs they
+/// are.
+std::size_t BatchHead::collect (const Path &path, std::size_t block, std::size_t rows,
+    std::size_t first_step, std::span<SlotRun> runs) const noexcept
 {
   const Response &response = responses_[path.ir];
   const Input &input = inputs_[path.input];
-  // The newest block that any row takes goes with partition 0 in the last row, and with what is
-  // before it, zeros, in the others.
+  // Step 0 goes with partition 0 in the last row, and with what is before it, zeros, in the others.
   const std::size_t newest = slot_of (block + rows - 1);
   const std::size_t count = shape_.partitions + rows - 1;
   const std::size_t to_wrap = slots () - newest;
@@ -240,17 +247,16 @@ std::size_t BatchHead::collect (
         static_cast<std::uint32_t> (step < to_wrap ? newest + step : step - to_wrap),
         static_cast<std::uint32_t> (length)};
   };
-  if (response.dense && input.dense) {
-    const std::size_t first = std::min (count, to_wrap);
-    runs[0] = run (0, first);
-    if (first == count)
-      return 1;
-    runs[1] = run (first, count - first);
-    return 2;
-  }
   std::size_t found = 0;
+  if (response.dense && input.dense) {
+    if (first_step < std::min (count, to_wrap))
+      runs[found++] = run (first_step, std::min (count, to_wrap) - first_step);
+    if (count > to_wrap)
+      runs[found++] = run (std::max (first_step, to_wrap), count - std::max (first_step, to_wrap));
+    return found;
+  }
   bool open = false; // the last run may grow
-  for (std::size_t step = 0; step < count; ++step) {
+  for (std::size_t step = first_step; step < count; ++step) {
     // Rows take the partitions step - (rows - 1) to step there.
     bool wanted = false;
     for (std::size_t r = 0; r < rows; ++r)
@@ -269,7 +275,53 @@ std::size_t BatchHead::collect (
   return found;
 }
 
-bool BatchHead::render (std::size_t index, BlockRange blocks, bool, std::span<float> out,
+/// Of all paths, in output.products[block]. False when there are none.
+bool BatchHead::set_products (
+    Output &output, std::size_t block, std::size_t rows, std::size_t first_step) noexcept
+{
+  bool any = false;
+  for (std::size_t i = 0; i < output.paths.size (); ++i) {
+    const auto runs =
+        std::span {runs_}.subspan ((block * output.paths.size () + i) * most_runs (), most_runs ());
+    const std::size_t found = collect (output.paths[i], block, rows, first_step, runs);
+    output.products[block][i].runs = runs.first (found);
+    any = any || found > 0;
+  }
+  return any;
+}
+
+/// The sum of a block that is not complete: what the blocks before it give is worked out once, and
+/// then what it gives itself is added as often as it changes.
+bool BatchHead::accumulate_open (Output &output, std::size_t block) noexcept
+{
+  const TileRange all {0, tiles_};
+  if (!output.older_ready) {
+    output.older_ready = true;
+    output.older_silent = !set_products (output, block, 1, 1);
+    if (!output.older_silent) {
+      multiply_accumulate (output.products[block], all, {}, std::span {output.older});
+      counts_.sums.add (1);
+    }
+  }
+  bool sounds = !output.older_silent;
+  for (std::size_t i = 0; i < output.paths.size (); ++i) {
+    const Path &path = output.paths[i];
+    const auto runs =
+        std::span {runs_}.subspan ((block * output.paths.size () + i) * most_runs (), 1);
+    runs[0] = {kRows - 1, static_cast<std::uint32_t> (slot_of (block)), 1};
+    const bool own = inputs_[path.input].audible[slot_of (block)] && responses_[path.ir].audible[0];
+    output.products[block][i].runs = runs.first (own ? 1 : 0);
+    sounds = sounds || own;
+  }
+  if (sounds) {
+    const std::span<const float> older {
+        output.older.data (), output.older_silent ? 0 : output.older.size ()};
+    multiply_accumulate (output.products[block], all, older, spectra_[block]);
+  }
+  return sounds;
+}
+
+bool BatchHead::render (std::size_t index, BlockRange blocks, std::span<float> out,
     std::span<const float> addend) noexcept
 {
   Output &output = outputs_[index];
@@ -278,26 +330,24 @@ bool BatchHead::render (std::size_t index, BlockRange blocks, bool, std::span<fl
   std::array<bool, kMaxBlocksTogether> sounds {};
   for (std::size_t block = blocks.first; block < blocks.last; ++block)
     where[block] = spectra_[block].data ();
+  const std::size_t complete = blocks.last - (blocks.open ? 1 : 0);
   std::size_t count = 0;
-  for (std::size_t block = blocks.first, rows = 0; block < blocks.last; block += rows) {
-    rows = blocks.last - block < kRows ? 1 : kRows;
-    bool any = false;
-    for (std::size_t i = 0; i < output.paths.size (); ++i) {
-      const auto runs = std::span {runs_}.subspan (
-          (block * output.paths.size () + i) * most_runs (), most_runs ());
-      const std::size_t found = collect (output.paths[i], block, rows, runs);
-      output.products[block][i].runs = runs.first (found);
-      any = any || found > 0;
-    }
-    if (!any)
+  for (std::size_t block = blocks.first, rows = 0; block < complete; block += rows) {
+    rows = complete - block < kRows ? 1 : kRows;
+    if (!set_products (output, block, rows, 0))
       continue;
     sums[count++] = {output.products[block], std::span {where}.subspan (block, rows)};
     std::fill_n (sounds.begin () + static_cast<std::ptrdiff_t> (block), rows, true);
     counts_.sums.add (rows);
   }
-  if (count == 0)
+  if (count > 0)
+    multiply_accumulate_blocks (std::span {sums}.first (count), tiles_, reach_);
+  if (complete > blocks.first)
+    output.older_ready = false; // another block will be open
+  if (blocks.open)
+    sounds[complete] = accumulate_open (output, complete);
+  if (std::none_of (sounds.begin (), sounds.end (), [] (bool each) { return each; }))
     return false;
-  multiply_accumulate_blocks (std::span {sums}.first (count), tiles_, reach_);
   for (std::size_t block = blocks.first; block < blocks.last; ++block) {
     const std::size_t at = (block - blocks.first) * shape_.block_frames;
     const auto block_out = out.subspan (at, shape_.block_frames);
@@ -321,6 +371,8 @@ void BatchHead::forget () noexcept
     std::fill (input.audible.begin (), input.audible.end (), std::uint8_t {0});
     input.dense = false;
   }
+  for (Output &output : outputs_)
+    output.older_ready = false;
 }
 
 void BatchHead::reset () noexcept

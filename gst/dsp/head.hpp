@@ -19,13 +19,13 @@ namespace mt::dsp {
 struct BlockRange {
   std::size_t first;
   std::size_t last;
+  bool open; // the last of them is not complete yet
 };
 
 /// Convolves spans of C = StageShape::span_frames () frames, one or several blocks of B, with the
 /// head of the response. For each span: advance(), then as often as output of it is due transform()
 /// and render() each output. A range of blocks begins with the first one that was not complete the
-/// last time, so all before it have been transformed; `finished`: all of the span is there, and the
-/// range goes to its end.
+/// last time, so all before it have been transformed.
 ///
 /// Threads as Stage.
 class Head {
@@ -42,10 +42,10 @@ public:
   virtual void advance (std::size_t ring_begin) noexcept = 0;
   /// The span began at `time`. What is not there yet is zero in the rings.
   virtual void transform (
-      const InputRings &inputs, std::uint64_t time, BlockRange blocks, bool finished) noexcept = 0;
+      const InputRings &inputs, std::uint64_t time, BlockRange blocks) noexcept = 0;
   /// Writes these blocks of an output plus `addend` (as long; empty: nothing). False, and nothing
   /// written, when all are silent.
-  virtual bool render (std::size_t output, BlockRange blocks, bool finished, std::span<float> out,
+  virtual bool render (std::size_t output, BlockRange blocks, std::span<float> out,
       std::span<const float> addend) noexcept = 0;
 
   /// Forgets all sound; time goes on.

@@ -141,6 +141,24 @@ START_TEST (test_late_calls_do_no_work_twice)
   }
 END_TEST
 
+START_TEST (test_short_calls_sum_the_past_once)
+  {
+    // Four calls a block: each transforms it, and what the blocks before it give is summed up once.
+    const Case &each = kCases[_i];
+    if (each.tail > 0)
+      return;
+    const auto ir = noise_impulse (kFrames, 1, 1);
+    Convolver convolver = make (each, 1, ir);
+    const std::size_t blocks = 3 * each.together;
+    Frames y = noise (blocks * each.block, 2);
+    run (convolver, y, Sizes {each.block / 4});
+    ck_assert_uint_eq (convolver.work ().forward_transforms, 4 * blocks);
+    ck_assert_uint_eq (convolver.work ().inverse_transforms, 4 * blocks);
+    // The first block has no past, and none has one where the response is no longer than a block.
+    ck_assert_uint_eq (convolver.work ().sums, each.head > 1 ? 2 * blocks - 1 : blocks);
+  }
+END_TEST
+
 START_TEST (test_silent_blocks_are_counted_in_parts_too)
   {
     const Case &each = kCases[_i];
@@ -273,6 +291,7 @@ int main ()
   tcase_add_loop_test (test_case, test_holes_in_sound_and_response, 0, kCount);
   tcase_add_loop_test (test_case, test_matrices, 0, kCount);
   tcase_add_loop_test (test_case, test_late_calls_do_no_work_twice, 0, kCount);
+  tcase_add_loop_test (test_case, test_short_calls_sum_the_past_once, 0, kCount);
   tcase_add_loop_test (test_case, test_silent_blocks_are_counted_in_parts_too, 0, kCount);
   tcase_add_test (test_case, test_every_instruction_set);
   tcase_add_loop_test (test_case, test_work_follows_sound, 0, kCount);
