@@ -60,6 +60,9 @@ private:
 /// Rows of sums that multiply_accumulate_blocks() makes together.
 constexpr std::size_t kRows = kSumsInRegisters;
 
+/// Several blocks a span. Row j of a pass is the sum of block j: partition p with the block p
+/// before it. With H[s] partition s - (kRows - 1) of the response and X[0] the newest block of four
+/// rows, row r is the sum over s of H[s + r] X[s], which is what the kernels add up.
 class BatchHead final : public Head {
 public:
   BatchHead (const StageShape &shape, const Impulse &ir, const Routing &routing,

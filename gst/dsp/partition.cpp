@@ -19,8 +19,8 @@ constexpr std::size_t kMinBlock = 16;
 constexpr std::size_t kMaxBlock = 65536;
 constexpr std::size_t kMaxHeads = 16; // into which a chunk is cut
 
-// Measured in the engine, on one core of an AMD EPYC (Zen 4; k4096Factor, kAgainNs and kTogetherNs
-// on Zen 5, in proportion): docs/decisions/0009-partitions.md.
+// Measured in the engine, on one core of an AMD EPYC: docs/decisions/0009-partitions.md. Zen 4, but
+// for what is about 4096 and about blocks together, which is Zen 5 in proportion.
 
 /// ns a bin of one FFT of 2^i bins, i = 4 …, with what is done to its samples before or after.
 constexpr std::array kTransformNs {
