@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -284,6 +285,7 @@ void search (const PartitionRequest &request, Take take)
   const std::size_t chunks = request.latency_frames / request.chunk_frames + 1;
   const std::size_t whole = chunks * request.chunk_frames;
   Offers offers {request, take};
+  std::map<std::size_t, std::vector<Block>> blocks_for; // spans, of which many heads have the same
   for (std::size_t parts = 1; parts <= std::max (kMaxHeads, chunks); ++parts) {
     if (whole % parts != 0)
       continue;
@@ -293,7 +295,10 @@ void search (const PartitionRequest &request, Take take)
         continue;
       const HeadBlocks head {block, together};
       offers.offer (head, {});
-      const auto blocks = tail_blocks (head.span (), std::min (kMaxBlock, request.ir_frames));
+      const auto [found, is_new] = blocks_for.try_emplace (head.span ());
+      std::vector<Block> &blocks = found->second;
+      if (is_new)
+        blocks = tail_blocks (head.span (), std::min (kMaxBlock, request.ir_frames));
       for (std::size_t first = 0; first < blocks.size (); ++first) {
         offers.offer (head, std::span {&blocks[first], 1});
         for (std::size_t second = first + 1; second < blocks.size (); ++second)

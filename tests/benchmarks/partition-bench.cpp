@@ -58,8 +58,10 @@ std::vector<dsp::Partition> parse_partitions (const std::string &text, std::size
         throw std::invalid_argument ("'" + word + "' has neither * nor @ behind the block");
       if (offset % head != 0)
         throw std::invalid_argument ("'" + word + "' begins inside a span of the head");
-      if (together == 0 || together > (partition.empty () ? dsp::kMaxBlocksTogether : 1))
-        throw std::invalid_argument ("'" + word + "' has too many blocks together");
+      const std::size_t most = partition.empty () ? dsp::kMaxBlocksTogether : 1;
+      if (together == 0 || together > most)
+        throw std::invalid_argument (
+            "'" + word + "' must have 1 to " + std::to_string (most) + " blocks together");
       partition.push_back ({block, count, offset, length, at_once, together});
       offset += count * block;
     }

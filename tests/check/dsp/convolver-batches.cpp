@@ -28,6 +28,9 @@ struct Case {
 constexpr Case kCases[] = {{16, 4, 57}, {16, 5, 57}, {32, 7, 29}, {16, 16, 57}, {48, 2, 19},
     {80, 3, 12}, {160, 8, 6}, {900, 4, 1}, {16, 4, 12, 12, 1, 4}, {16, 6, 18, 7, 1, 4},
     {24, 8, 16, 3, 1, 1}, {16, 4, 20, 5, 2, 8}, {16, 2, 10, 8, 3, 4}};
+constexpr int kCount = static_cast<int> (std::size (kCases));
+constexpr int kWithoutTail = 8; // the first of them, whose work is that of the head alone
+static_assert (kCases[kWithoutTail - 1].tail == 0 && kCases[kWithoutTail].tail > 0);
 
 Partition partition_of (const Case &each)
 {
@@ -129,8 +132,6 @@ START_TEST (test_late_calls_do_no_work_twice)
   {
     // Output that is due late is made of blocks that are complete, whatever the calls.
     const Case &each = kCases[_i];
-    if (each.tail > 0)
-      return;
     const auto ir = noise_impulse (kFrames, 1, 1);
     Convolver convolver = make (each, 1, ir, each.span () - each.block);
     const std::size_t spans = 12;
@@ -145,8 +146,6 @@ START_TEST (test_short_calls_sum_the_past_once)
   {
     // Four calls a block: each transforms it, and what the blocks before it give is summed up once.
     const Case &each = kCases[_i];
-    if (each.tail > 0)
-      return;
     const auto ir = noise_impulse (kFrames, 1, 1);
     Convolver convolver = make (each, 1, ir);
     const std::size_t blocks = 3 * each.together;
@@ -195,8 +194,6 @@ START_TEST (test_work_follows_sound)
   {
     // One audible frame is in the window of two blocks, and a head without tail has no other work.
     const Case &each = kCases[_i];
-    if (each.tail > 0)
-      return;
     const auto ir = noise_impulse (kFrames, 1, 1);
     Convolver convolver = make (each, 1, ir);
     const std::size_t at = each.span () * 3 + 3, spans = 6 + kFrames / each.span ();
@@ -286,15 +283,14 @@ int main ()
 {
   Suite *suite = suite_create ("convolver-batches");
   TCase *test_case = tcase_create ("convolver-batches");
-  constexpr int kCount = static_cast<int> (std::size (kCases));
   tcase_add_loop_test (test_case, test_calls_of_any_size, 0, kCount);
   tcase_add_loop_test (test_case, test_holes_in_sound_and_response, 0, kCount);
   tcase_add_loop_test (test_case, test_matrices, 0, kCount);
-  tcase_add_loop_test (test_case, test_late_calls_do_no_work_twice, 0, kCount);
-  tcase_add_loop_test (test_case, test_short_calls_sum_the_past_once, 0, kCount);
+  tcase_add_loop_test (test_case, test_late_calls_do_no_work_twice, 0, kWithoutTail);
+  tcase_add_loop_test (test_case, test_short_calls_sum_the_past_once, 0, kWithoutTail);
   tcase_add_loop_test (test_case, test_silent_blocks_are_counted_in_parts_too, 0, kCount);
   tcase_add_test (test_case, test_every_instruction_set);
-  tcase_add_loop_test (test_case, test_work_follows_sound, 0, kCount);
+  tcase_add_loop_test (test_case, test_work_follows_sound, 0, kWithoutTail);
   tcase_add_loop_test (test_case, test_reset_and_bits, 0, kCount);
   tcase_add_loop_test (test_case, test_whole_calls_do_no_work_twice, 0, kCount);
   tcase_add_test (test_case, test_the_model_takes_them);
