@@ -102,13 +102,13 @@ GST_START_TEST (test_ten_seconds_swapped_100_times)
   fail_unless (heard.frames >= (times.size () - 1) * kChunkFrames);
   fail_unless_equals_int (allocations, 0);
   // Processor time, for a loaded machine may keep any thread waiting; in a virtual machine what its
-  // host takes counts as that, so that a chunk in thousands may be late. What a swap costs the
+  // host takes counts as that, so that any chunk may be late now and then. What a swap costs the
   // thread is seen at each of them. With a sanitizer in it, a buffer may well take longer.
   const auto worst = std::max_element (times.begin (), times.end (),
       [] (const auto &a, const auto &b) { return a.cpu_ns < b.cpu_ns; });
   const auto late = std::count_if (
       times.begin (), times.end (), [] (const auto &chunk) { return chunk.cpu_ns >= kChunkNs; });
-  fail_unless (kSanitized || late <= 2,
+  fail_unless (kSanitized || late <= swaps / 10,
       "%d chunks of 10 ms took more, the worst, %d, %d us of processor time",
       static_cast<int> (late), static_cast<int> (worst - times.begin ()),
       static_cast<int> (worst->cpu_ns / 1000));
