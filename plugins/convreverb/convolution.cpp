@@ -13,25 +13,6 @@ namespace {
 constexpr std::size_t kPieceFrames = 4096; // heard in one go
 constexpr int kTries = 3;                  // to be faster than the stream
 
-/// Where to begin, so that all that the response reaches back to is heard, and the spans that the
-/// convolver works on begin where those of one that had been there always would: then buffers end
-/// where they end.
-std::uint64_t start_for (
-    const dsp::Convolver &convolver, const dsp::InputHistory &history, std::uint64_t end)
-{
-  const std::uint64_t begin = history.begin ();
-  const std::uint64_t back = std::min<std::uint64_t> (end - begin, convolver.tail_frames ());
-  const dsp::StagePlan &head = convolver.plan ().stages.front ();
-  const std::uint64_t span = head.block_frames * head.blocks_together;
-  const std::uint64_t wanted = begin + (end - back - begin) / span * span;
-  std::uint64_t oldest = history.oldest_shared ();
-  if (oldest > begin) // and about to be overwritten: some room for being late
-    oldest += 4 * dsp::InputHistory::kSegmentFrames;
-  if (wanted >= oldest)
-    return wanted;
-  return std::min (end, begin + (oldest - begin + span - 1) / span * span);
-}
-
 /// From `from` on, until the stream is reached or all has been heard twice over. False when the
 /// writer was faster, or `cancelled`.
 bool hear (Convolution &convolution, dsp::InputHistory &history, const Cancelled &cancelled)
@@ -77,13 +58,30 @@ std::unique_ptr<Convolution> make_convolution (
   return made;
 }
 
+std::uint64_t hearing_start (const dsp::Convolver &convolver, std::uint64_t begin,
+    std::uint64_t oldest, std::uint64_t end) noexcept
+{
+  const std::uint64_t back = std::min<std::uint64_t> (end - begin, convolver.tail_frames ());
+  const dsp::StagePlan &head = convolver.plan ().stages.front ();
+  const std::uint64_t span = head.block_frames * head.blocks_together;
+  const std::uint64_t wanted = begin + (end - back - begin) / span * span;
+  if (wanted >= oldest)
+    return wanted;
+  return std::min (end, begin + (oldest - begin + span - 1) / span * span);
+}
+
 bool prime (Convolution &convolution, dsp::InputHistory &history, const Cancelled &cancelled)
 {
   for (int i = 0; i < kTries; ++i) {
+    const std::uint64_t begin = history.begin ();
     const std::uint64_t end = history.shared_end ();
-    if (end <= history.begin ())
+    if (end <= begin)
       break; // all that counts is newer
-    convolution.heard_from = convolution.heard_to = start_for (convolution.convolver, history, end);
+    std::uint64_t oldest = history.oldest_shared ();
+    if (oldest > begin) // and about to be overwritten: some room for being late
+      oldest += 4 * dsp::InputHistory::kSegmentFrames;
+    convolution.heard_from = convolution.heard_to =
+        hearing_start (convolution.convolver, begin, oldest, end);
     if (hear (convolution, history, cancelled))
       return !cancelled ();
     if (cancelled ())

@@ -59,6 +59,13 @@ struct Convolution {
 std::unique_ptr<Convolution> make_convolution (
     dsp::ConvolverConfig config, const StreamImpulse &impulse);
 
+/// Where in a stream that counts from `begin` on, and is kept from `oldest` on, a convolver begins
+/// that is to have heard it up to `end`: as far back as its response reaches, and where one that
+/// had been there always would begin a span (what it works on in one go), for then both are done
+/// with the end of the same buffers.
+std::uint64_t hearing_start (const dsp::Convolver &convolver, std::uint64_t begin,
+    std::uint64_t oldest, std::uint64_t end) noexcept;
+
 /// Lets `convolution` hear the last seconds, as far as its response reaches back, while the stream
 /// goes on; what has come meanwhile is left for the streaming thread, which is never so far ahead
 /// that it could not catch up. Nobody else may use `convolution` meanwhile. False when `cancelled`.

@@ -108,17 +108,15 @@ void Crossfade::adopt (std::size_t frames) noexcept
     wakeup_.signal ();
     return;
   }
-  const std::uint64_t oldest = history_->oldest ();
-  if (history_->begin () > next->heard_from || oldest > next->heard_to) {
-    // Sound was forgotten since, or so much has come that it is lost: from here on, then. The
-    // frames of this buffer may overwrite as many old ones.
+  const std::uint64_t begin = history_->begin ();
+  std::uint64_t oldest = history_->oldest ();
+  if (begin > next->heard_from || oldest > next->heard_to) {
+    // Sound was forgotten since, or so much has come that it is lost: from here on, then.
     next->convolver.reset ();
-    const std::uint64_t back =
-        std::min<std::uint64_t> (history_->end (), next->convolver.tail_frames ());
-    next->heard_from = next->heard_to = std::min (history_->end (),
-        std::max (history_->end () - back,
-            oldest > history_->begin () ? oldest + frames + dsp::InputHistory::kSegmentFrames
-                                        : oldest));
+    if (oldest > begin) // the frames of this buffer may overwrite as many old ones
+      oldest += frames + dsp::InputHistory::kSegmentFrames;
+    next->heard_from = next->heard_to =
+        hearing_start (next->convolver, begin, oldest, history_->end ());
   }
   next_ = std::move (next);
   faded_frames_ = 0;
