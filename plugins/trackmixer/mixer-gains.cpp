@@ -47,6 +47,13 @@ bool brings_audio (const MixInput &mix) noexcept
       [] (const QueueItem &item) { return item.kind == QueueItem::Kind::audio; });
 }
 
+bool is_heard (const MixInput &mix, Frames begin, Frames end) noexcept
+{
+  return std::any_of (mix.held.begin (), mix.held.end (), [begin, end] (const QueueItem &item) {
+    return item.kind == QueueItem::Kind::audio && item.start < end && item.end () > begin;
+  });
+}
+
 } // namespace
 
 ChannelSides sides_of (const GstAudioInfo &info) noexcept
@@ -69,6 +76,7 @@ void Mixer::aim_gains (Frames begin, Frames end)
   {
     const std::lock_guard lock {control_};
     for (const auto &track : snapshot_) {
+      track->mix.gain.begin_chunk (is_heard (track->mix, begin, end));
       track->mix.automation.end ();
       if (!track->pad)
         continue; // it has been released, and so is what it solos

@@ -40,8 +40,15 @@ ChannelSides sides_of (const GstAudioInfo &info) noexcept;
 /// Threads  mix task.
 class TrackGain {
 public:
-  /// The next setting is taken at once: there was no sound before it.
-  void forget () noexcept { known_ = false; }
+  /// There was no sound before: until there is, each setting is taken at once.
+  void forget () noexcept { known_ = sounded_ = false; }
+
+  /// Before the settings of a chunk are taken, in which the track may be heard.
+  void begin_chunk (bool audible) noexcept
+  {
+    known_ = known_ && sounded_;
+    sounded_ = sounded_ || audible;
+  }
 
   /// Frame `at` is frame `becomes` from now on, at another rate; a line that has begun goes on.
   void change_rate (Frames at, Frames becomes, const RateChange &change) noexcept;
@@ -78,6 +85,7 @@ private:
   Frames length_ {0}; // 0: no line, the target holds
   Loudness loudness_;
   bool known_ {false};
+  bool sounded_ {false};  // since forget()
   bool followed_ {false}; // the last line is of follow()
   bool uniform_ {true};   // the same target in every channel
 };

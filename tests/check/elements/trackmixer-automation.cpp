@@ -228,6 +228,46 @@ GST_START_TEST (test_what_is_set_holds_until_the_curve_begins)
 }
 GST_END_TEST;
 
+/// What a track's settings were in the chunks before its first sound was never heard.
+/// Set or on a curve; a ramp of a second would show.
+GST_START_TEST (test_settings_before_the_first_sound_leave_no_ramp)
+{
+  const bool automated = __i__ == 1;
+  MixerBed bed;
+  g_object_set (bed.element, "ramp-time", GST_SECOND, "max-size-time", 100 * GST_MSECOND, nullptr);
+  Feeder other {bed, {kRate, 2}};
+  Feeder late {bed, {kRate, 2}};
+  constexpr std::int64_t kFirst = 30 * 480 + 100;
+  bed.sink.close ();
+  bed.play ();
+  late.begin ();
+  late.push (constant (4800, 2), kFirst);
+  late.end ();
+  other.run ([] (Feeder &self) {
+    self.begin ();
+    self.push_all (Samples (std::size_t {48000} * 2), 1);
+    self.end ();
+  });
+  bed.sink.let_through (20);
+  fail_unless (bed.sink.wait_for_chunks (20));
+  g_object_set (late.sink, "volume", 0.5, nullptr);
+  if (automated)
+    automate (late.sink, "pan", {{0, 1.0}, {GST_SECOND, 1.0}});
+  else
+    g_object_set (late.sink, "pan", 1.0, nullptr);
+  bed.sink.open ();
+  fail_unless (bed.sink.wait_for_eos ());
+  other.join ();
+  const Samples out = bed.sink.samples ();
+  for (std::size_t n = 0; n < out.size (); n += 2) {
+    const auto frame = static_cast<std::int64_t> (n / 2);
+    const float right = frame >= kFirst && frame < kFirst + 4800 ? 0.25f : 0.0f;
+    CHECK_SAMPLE (out[n] == 0.0f && out[n + 1] == right, "frame %zu: %f and %f", n / 2,
+        static_cast<double> (out[n]), static_cast<double> (out[n + 1]));
+  }
+}
+GST_END_TEST;
+
 /// Bindings come and go while the mix reads them: each value is one that was set, and nothing is
 /// used that is no more. Most of this can only be seen under AddressSanitizer or ThreadSanitizer.
 GST_START_TEST (test_bindings_come_and_go_while_it_plays)
@@ -283,6 +323,7 @@ static Suite *trackmixer_automation_suite ()
   tcase_add_loop_test (tests, test_automated_solo_is_the_same_for_every_chunk_size, 0, 2);
   tcase_add_test (tests, test_automation_up_to_the_stop_of_a_segment);
   tcase_add_test (tests, test_what_is_set_holds_until_the_curve_begins);
+  tcase_add_loop_test (tests, test_settings_before_the_first_sound_leave_no_ramp, 0, 2);
   tcase_add_test (tests, test_bindings_come_and_go_while_it_plays);
   suite_add_tcase (suite, tests);
   return suite;
