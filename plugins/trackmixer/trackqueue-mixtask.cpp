@@ -190,7 +190,8 @@ TrackQueue::Growth TrackQueue::grow (bool doubled) noexcept
   // The limit may not have been worked out yet, with the rate just known.
   const Frames from = grown_limit_ > 0 ? grown_from_ : std::max<Frames> (limit_in_frames (), 1);
   const Frames now = std::max (from, grown_limit_);
-  const Frames wanted = doubled ? std::max (level, 2 * now) : std::max (level, now) + from;
+  // More than twice the limit is there where the limit has been lowered.
+  const Frames wanted = doubled && level < 2 * now ? 2 * now : std::max (level, now) + from;
   const Frames grown = std::min (wanted, from + growth_);
   if (grown <= level) {
     set_grown_out (true);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 // Limits of a queue in bytes, and of its growth: who waits at which level, what is said at the cap,
 // and that nothing is lost on the way.
+#include <future>
+
 #include "support.hpp"
 
 using namespace mt::test;
@@ -363,6 +365,40 @@ GST_START_TEST (test_more_growth_while_a_feeder_waits)
 }
 GST_END_TEST;
 
+GST_START_TEST (test_a_limit_lowered_below_what_is_queued)
+{
+  // Two threads. A queue that holds more than twice its new limit may grow as any other.
+  MixerBed bed;
+  g_object_set (bed.element, "max-size-time", GST_SECOND, nullptr);
+  Feeder b {bed, kMono};
+  Feeder a {bed, kMono};
+  bed.play ();
+  b.begin ();
+  b.push (noise (10, 3), 0); // its thread is known, and another one
+  std::promise<void> lowered;
+  a.run ([is_lowered = lowered.get_future ().share ()] (Feeder &self) {
+    self.begin ();
+    const Samples audio = noise (3 * kSecond, 1);
+    for (std::size_t at = 0; at < audio.size (); at += kPushed) {
+      if (at == kSecond / 2)
+        is_lowered.wait ();
+      self.push (std::span {audio}.subspan (at, kPushed), static_cast<std::int64_t> (at));
+    }
+    self.end ();
+  });
+  fail_unless (eventually ([&] { return a.count ("in-frames") == kSecond / 2; }));
+  g_object_set (bed.element, "max-size-time", 100 * GST_MSECOND, nullptr);
+  lowered.set_value ();
+  fail_unless (eventually ([&] { return a.count ("in-frames") == 3 * kSecond; }));
+  b.push (noise (kSecond, 4), 10);
+  b.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+  fail_unless_equals_uint64 (a.count ("mixed-frames"), 3 * kSecond);
+  fail_unless_equals_uint64 (b.count ("mixed-frames"), kSecond + 10);
+  fail_unless (gst_bus_pop_filtered (bed.bus, GST_MESSAGE_WARNING) == nullptr);
+}
+GST_END_TEST;
+
 static Suite *trackmixer_queuelimits_suite ()
 {
   Suite *suite = suite_create ("trackmixer-queuelimits");
@@ -381,6 +417,7 @@ static Suite *trackmixer_queuelimits_suite ()
   tcase_add_test (growth, test_a_total_of_0_is_none);
   tcase_add_loop_test (growth, test_at_its_cap_of_growth_not_every_chunk_waits, 0, 2);
   tcase_add_test (growth, test_more_growth_while_a_feeder_waits);
+  tcase_add_test (growth, test_a_limit_lowered_below_what_is_queued);
   suite_add_tcase (suite, growth);
   return suite;
 }
