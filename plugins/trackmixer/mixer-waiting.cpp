@@ -121,6 +121,9 @@ Mixer::Verdict Mixer::wait_for_chunk ()
       continue;
     std::chrono::milliseconds timeout {0};
     const bool by_clock = next_segment_ == 0 && goes_by_clock ();
+    // With nothing missing there is a reason to wait all the same. Not asked again further down:
+    // what becomes complete meanwhile has nobody who says so, for the guard is held.
+    bool idle = by_clock;
     if (shared.readiness.complete () && !by_clock) {
       const bool plain = started_ && open_tracks_ > 0 && next_segment_ == 0;
       const auto verdict = plain ? Verdict::chunk : judge (timeout);
@@ -132,6 +135,7 @@ Mixer::Verdict Mixer::wait_for_chunk ()
         return verdict;
       if (timeout.count () != 0)
         relieve (true);
+      idle = true;
     } else if (start_open_ && rate_hz () != 0 && is_live ()) {
       // Live, the first that comes makes the start; only the last would wake us.
       const bool is_now = settings.start_time_selection.load () == StartTimeSelection::now;
@@ -148,10 +152,7 @@ Mixer::Verdict Mixer::wait_for_chunk ()
     } else if (!by_clock) {
       waited_for_track = started_;
       timeout = shorter_wait (relieve (false), believe_gaps_in_idle ());
-      if (shared.readiness.complete ())
-        continue;
     }
-    const bool idle = shared.readiness.complete ();
     if (shared.readiness.release_guard () && !idle) {
       shared.readiness.take_guard ();
       continue;

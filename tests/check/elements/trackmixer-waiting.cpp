@@ -162,6 +162,34 @@ GST_START_TEST (test_a_starved_track_is_waited_for_again)
 }
 GST_END_TEST;
 
+/// What was missing comes at every point of the task's way into its wait, some nanoseconds apart:
+/// the chunk goes out each time, and nobody else is there to wake the task.
+GST_START_TEST (test_the_last_that_is_missing_comes_as_the_task_goes_to_wait)
+{
+  constexpr std::int64_t kFrames = 48;
+  MixerBed bed {GST_MSECOND};
+  bed.sink.keep_bytes = false;
+  std::atomic<std::int64_t> out {0};
+  bed.sink.look = [&out] (GstBuffer *) { ++out; };
+  Feeder a {bed, kMono};
+  bed.play ();
+  a.begin ();
+  const Samples chunk = noise (kFrames, 1);
+  for (std::int64_t n = 0; n < (kSanitized ? 5000 : 30000); ++n) {
+    fail_unless_equals_int (a.push (chunk, n * kFrames), GST_FLOW_OK);
+    const auto since = Clock::now ();
+    while (out <= n && Clock::now () - since < kHung)
+      ;
+    fail_unless (out == n + 1, "chunk %d does not go out", static_cast<int> (n));
+    const auto until = Clock::now () + std::chrono::nanoseconds {n * 7 % 30000};
+    while (Clock::now () < until)
+      ;
+  }
+  a.end ();
+  fail_unless (bed.sink.wait_for_eos ());
+}
+GST_END_TEST;
+
 static Suite *trackmixer_waiting_suite ()
 {
   Suite *suite = suite_create ("trackmixer-waiting");
@@ -174,6 +202,7 @@ static Suite *trackmixer_waiting_suite ()
   tcase_add_test (tracks, test_a_stream_start_opens_a_track_again);
   tcase_add_test (tracks, test_a_released_pad_that_is_linked_again_is_not_waited_for);
   tcase_add_test (tracks, test_a_starved_track_is_waited_for_again);
+  tcase_add_test (tracks, test_the_last_that_is_missing_comes_as_the_task_goes_to_wait);
   suite_add_tcase (suite, tracks);
   return suite;
 }
