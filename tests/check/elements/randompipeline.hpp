@@ -97,6 +97,10 @@ private:
   const Hands *hands_ {nullptr};
   GstPad *sink_pad_;
   gulong probe_;
+  // Alone: a seek without flush, which GstBaseSrc can't have while it starts or stops: it starts a
+  // task on a pad that is not active, and later waits for that, or has it join itself. Shared:
+  // sources start and stop. Before `structure_`, for such a seek may wait for a flush.
+  std::shared_mutex sources_;
   std::shared_mutex structure_; // shared: pads come and go, flushes; alone: READY
   std::mutex flush_;            // one seek with a flush at a time: two hang a GstBaseSrc
   std::mutex chunk_setting_;    // one thread at a time sets the chunk's length
