@@ -146,6 +146,8 @@ GstClockTime ReverbStream::pass_gap (GstClockTime end) noexcept
   const std::uint64_t tail = crossfade_.tail_frames ();
   if (latency == 0 && !crossfade_.is_ringing ()) {
     crossfade_.pass_silence (hole);
+    if (next_offset_ != GST_BUFFER_OFFSET_NONE)
+      next_offset_ += hole;
     discont_ = true;
     const GstClockTime silent_from = next_out_;
     next_in_ = next_out_ = end;

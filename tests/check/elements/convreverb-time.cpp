@@ -368,12 +368,7 @@ GST_START_TEST (test_change_of_format)
     reverb.push_all (random.samples (4800 * 2), 480);
     reverb.set_format (1, 44100);
     // The delayed frames came out before the new caps, in the old format.
-    std::size_t bytes = reverb.out.size () * sizeof (float);
-    while (GstBuffer *const buffer = gst_harness_try_pull (reverb.harness)) {
-      bytes += gst_buffer_get_size (buffer);
-      gst_buffer_unref (buffer);
-    }
-    fail_unless_equals_int (bytes, 4800 * 2 * sizeof (float));
+    fail_unless_equals_int (reverb.out.size (), 4800 * 2);
     reverb.out.clear ();
     reverb.contiguous = false;
     reverb.position = 4410;

@@ -157,13 +157,15 @@ Reverb::~Reverb ()
 
 void Reverb::set_format (int channels, int rate)
 {
-  channels_ = static_cast<std::size_t> (channels);
-  rate_ = rate;
   gst_harness_set_src_caps (harness,
       gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING, GST_AUDIO_NE (F32), "rate",
           G_TYPE_INT, rate, "channels", G_TYPE_INT, channels, "layout", G_TYPE_STRING,
           "interleaved", "channel-mask", GST_TYPE_BITMASK,
           channels == 2 ? guint64 {3} : guint64 {0}, nullptr));
+  if (channels_ != 0)
+    pull (); // what was delayed came before the caps
+  channels_ = static_cast<std::size_t> (channels);
+  rate_ = rate;
 }
 
 void Reverb::again (int channels)
@@ -244,6 +246,9 @@ void Reverb::take (GstBuffer *buffer)
   next_pts = GST_BUFFER_PTS (buffer) + GST_BUFFER_DURATION (buffer);
   next_offset = GST_BUFFER_OFFSET_END (buffer);
   fail_unless_equals_uint64 (GST_BUFFER_OFFSET (buffer) + frames, GST_BUFFER_OFFSET_END (buffer));
+  pieces.push_back ({GST_BUFFER_OFFSET (buffer), GST_BUFFER_PTS (buffer), frames_out (),
+      GST_BUFFER_FLAG_IS_SET (buffer, GST_BUFFER_FLAG_GAP) != 0,
+      GST_BUFFER_IS_DISCONT (buffer) != 0});
   out.insert (out.end (), samples.begin (), samples.end ());
   if (GST_BUFFER_IS_DISCONT (buffer))
     disconts.push_back (buffers);
@@ -345,10 +350,10 @@ void assert_error (const std::string &path, const char *reason)
       "'%s' should name '%s' and say '%s'", text.c_str (), path.c_str (), reason);
 }
 
-GstSample *sample_of (const Samples &h, int channels)
+GstSample *sample_of (const Samples &h, int channels, int rate)
 {
   GstCaps *const caps = gst_caps_new_simple ("audio/x-raw", "format", G_TYPE_STRING,
-      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, kRate, "channels", G_TYPE_INT, channels, "layout",
+      GST_AUDIO_NE (F32), "rate", G_TYPE_INT, rate, "channels", G_TYPE_INT, channels, "layout",
       G_TYPE_STRING, "interleaved", "channel-mask", GST_TYPE_BITMASK,
       channels == 2 ? guint64 {3} : guint64 {0}, nullptr);
   GstBuffer *const buffer = gst_buffer_new_memdup (h.data (), h.size () * sizeof (float));
@@ -358,9 +363,9 @@ GstSample *sample_of (const Samples &h, int channels)
   return sample;
 }
 
-void set_response (GstElement *element, const Samples &h, int channels)
+void set_response (GstElement *element, const Samples &h, int channels, int rate)
 {
-  GstSample *const sample = sample_of (h, channels);
+  GstSample *const sample = sample_of (h, channels, rate);
   g_object_set (element, "ir", sample, nullptr);
   gst_sample_unref (sample);
 }

@@ -128,6 +128,14 @@ public:
   int buffers {0};
   std::vector<int> disconts; // which buffers out had the flag
 
+  struct Piece {
+    std::uint64_t offset; // of its first frame in the stream
+    GstClockTime pts;
+    std::size_t begin;    // and in `out`
+    bool gap, discont;
+  };
+  std::vector<Piece> pieces; // the buffers out
+
 private:
   Reverb ();
   void start (int channels, int rate);
@@ -150,9 +158,9 @@ void assert_error (const std::string &path, const char *reason);
 /// The impulse response alone, at the level that it has.
 #define ALONE "normalize", 2, "ir-trim", mt::test::kAll, "dry", 0.0, "wet", 1.0
 
-/// Interleaved samples at kRate, as the property `ir` takes them.
-GstSample *sample_of (const Samples &h, int channels);
-void set_response (GstElement *element, const Samples &h, int channels);
+/// Interleaved samples, as the property `ir` takes them.
+GstSample *sample_of (const Samples &h, int channels, int rate = kRate);
+void set_response (GstElement *element, const Samples &h, int channels, int rate = kRate);
 
 /// Sets a property as gst-launch-1.0 does.
 void set_array (GstElement *element, const char *name, const std::string &text);
