@@ -67,7 +67,8 @@ std::uint64_t hearing_start (const dsp::Convolver &convolver, std::uint64_t begi
   const std::uint64_t wanted = begin + (end - back - begin) / span * span;
   if (wanted >= oldest)
     return wanted;
-  return std::min (end, begin + (oldest - begin + span - 1) / span * span);
+  const std::uint64_t kept = begin + (oldest - begin + span - 1) / span * span;
+  return kept <= end ? kept : begin + (end - begin) / span * span;
 }
 
 bool prime (Convolution &convolution, dsp::InputHistory &history, const Cancelled &cancelled)

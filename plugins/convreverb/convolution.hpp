@@ -60,9 +60,10 @@ std::unique_ptr<Convolution> make_convolution (
     dsp::ConvolverConfig config, const StreamImpulse &impulse);
 
 /// Where in a stream that counts from `begin` on, and is kept from `oldest` on, a convolver begins
-/// that is to have heard it up to `end`: as far back as its response reaches, and where one that
-/// had been there always would begin a span (what it works on in one go), for then both are done
-/// with the end of the same buffers.
+/// that is to have heard it up to `end`: as far back as its response reaches, and at the border of
+/// a span (what it works on in one go) counted from `begin` on, for then it is done with the end of
+/// a batch. Silence that was passed unheard counts, too. Before `oldest` only where no span begins
+/// between that and `end`; what is lost there is silence.
 std::uint64_t hearing_start (const dsp::Convolver &convolver, std::uint64_t begin,
     std::uint64_t oldest, std::uint64_t end) noexcept;
 

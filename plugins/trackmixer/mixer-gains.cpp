@@ -72,11 +72,12 @@ void Mixer::aim_gains (Frames begin, Frames end)
   ramp_ = static_cast<Frames> (
       gst_util_uint64_scale_round (settings.ramp_time.load (std::memory_order_relaxed),
           static_cast<guint64> (rate_hz ()), GST_SECOND));
+  for (const auto &track : snapshot_)
+    track->mix.gain.begin_chunk (is_heard (track->mix, begin, end));
   bool soloed = false;
   {
     const std::lock_guard lock {control_};
     for (const auto &track : snapshot_) {
-      track->mix.gain.begin_chunk (is_heard (track->mix, begin, end));
       track->mix.automation.end ();
       if (!track->pad)
         continue; // it has been released, and so is what it solos

@@ -2,7 +2,7 @@
 // Streams of anything in any order: buffers of any size, silence, gaps, holes, steps back, flushes,
 // new formats, changes of the response. What comes out is the convolution in double, frame by
 // frame, and nothing is missing but what has to be. MT_TEST_SEED=N plays one of the streams,
-// MT_TEST_CASES=all plays many.
+// but for the moment at which a change of the response comes; MT_TEST_CASES=all plays many.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -32,8 +32,8 @@ public:
     tail_ = !one_of (4);
     dry_ = one_of (3) ? 0.0 : 0.5;
     wet_ = one_of (5) ? 0.0 : 0.8;
-    usual_ = 1 + log_below (3000);
-    h_ = decaying (random_, 1 + log_below (20000), 1);
+    usual_ = log_upto (3000);
+    h_ = decaying (random_, log_upto (20000), 1);
     reverb_.emplace (static_cast<int> (channels_), [this] (GstElement *element) {
       g_object_set (element, ALONE, nullptr);
       g_object_set (element, "dry", dry_, "wet", wet_, "tail", tail_, "batch-duration", batch_,
@@ -46,16 +46,19 @@ public:
     for (int n = static_cast<int> (below (40)); n >= 0; --n)
       step ();
     end (one_of (2) ? End::eos : End::segment_done);
-    fail_unless_equals_int (reverb_->count_messages (GST_MESSAGE_WARNING), 0);
+    fail_unless_equals_int (reverb_->count_messages (static_cast<GstMessageType> (
+                                GST_MESSAGE_WARNING | GST_MESSAGE_ERROR)),
+        0);
   }
 
 private:
   std::size_t below (std::size_t limit) { return random_.upto (limit) - 1; }
   bool one_of (std::size_t count) { return below (count) == 0; }
-  std::size_t log_below (std::size_t limit)
+  /// From 1 to `most`, as often below its root as above.
+  std::size_t log_upto (std::size_t most)
   {
     return static_cast<std::size_t> (
-        std::pow (static_cast<double> (limit), static_cast<double> (below (1000)) / 1000.0));
+        std::pow (static_cast<double> (most), static_cast<double> (below (1001)) / 1000.0));
   }
 
   /// A stretch of the stream whose first frame is `at`, in the format there is.
@@ -72,9 +75,9 @@ private:
   {
     switch (below (16)) {
     case 0:
-      return push (Samples (log_below (20000) * channels_), false);
+      return push (Samples (log_upto (20000) * channels_), false);
     case 1:
-      return push (Samples (log_below (20000) * channels_, NAN), true);
+      return push (Samples (log_upto (20000) * channels_, NAN), true);
     case 2:
       return skip (false);
     case 3:
@@ -90,7 +93,7 @@ private:
     case 6:
       return one_of (2) ? change_format () : void ();
     case 7:
-      return push (random_.samples (log_below (20000) * channels_), false);
+      return push (random_.samples (log_upto (20000) * channels_), false);
     default:
       for (auto n = below (20); n > 0; --n)
         push (random_.samples (usual_ * channels_), false);
@@ -100,8 +103,6 @@ private:
   void push (const Samples &samples, bool gap)
   {
     const std::size_t frames = samples.size () / channels_;
-    if (frames == 0)
-      return;
     fail_unless_equals_int (reverb_->push (samples.data (), frames, gap), GST_FLOW_OK);
     if (gap)
       x_.resize (x_.size () + samples.size (), 0.0f);
@@ -112,9 +113,9 @@ private:
   /// A hole, which a GAP event tells of or the next buffer alone.
   void skip (bool event)
   {
-    const std::size_t frames = log_below (40000);
-    if (frames == 0 || x_.empty ())
+    if (x_.empty ())
       return;
+    const std::size_t frames = log_upto (40000);
     const std::uint64_t at = reverb_->position;
     reverb_->position += frames;
     if (event) {
@@ -296,7 +297,7 @@ GST_START_TEST (test_random_streams)
     return;
   }
   // From one on that ends asleep behind a hole.
-  constexpr unsigned kFirst = 1042;
+  constexpr unsigned kFirst = 234;
   const unsigned count = g_getenv ("MT_TEST_CASES") ? 3000 : kSanitized ? 5 : 30;
   for (unsigned seed = kFirst; seed < kFirst + count; ++seed)
     RandomStream {seed}.play ();
@@ -307,7 +308,7 @@ static Suite *convreverb_random_suite ()
 {
   Suite *const suite = suite_create ("convreverb-random");
   TCase *const streams = add_group (suite, "streams");
-  tcase_set_timeout (streams, g_getenv ("MT_TEST_CASES") ? 3600 : kSanitized ? 240 : 60);
+  tcase_set_timeout (streams, g_getenv ("MT_TEST_CASES") ? 3000 : kSanitized ? 240 : 60);
   tcase_add_test (streams, test_random_streams);
   return suite;
 }

@@ -179,6 +179,7 @@ void Reverb::again (int channels)
   next_pts = GST_CLOCK_TIME_NONE;
   position = 0;
   out.clear ();
+  pieces.clear ();
 }
 
 GstBuffer *Reverb::make (const float *samples, std::size_t frames)
