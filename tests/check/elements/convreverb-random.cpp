@@ -103,7 +103,8 @@ private:
   void push (const Samples &samples, bool gap)
   {
     const std::size_t frames = samples.size () / channels_;
-    fail_unless_equals_int (reverb_->push (samples.data (), frames, gap), GST_FLOW_OK);
+    const GstFlowReturn flow = reverb_->push (samples.data (), frames, gap);
+    fail_unless (flow == GST_FLOW_OK, "seed %u: %s", seed_, gst_flow_get_name (flow));
     if (gap)
       x_.resize (x_.size () + samples.size (), 0.0f);
     else
@@ -150,6 +151,7 @@ private:
   {
     if (wide_) // it would not fit
       return;
+    fail_unless (settles ()); // nor would one that is still to be changed
     const std::size_t channels = 1 + below (kMostChannels);
     if (channels == channels_)
       return;
